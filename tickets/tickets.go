@@ -64,6 +64,11 @@ type Ticket struct {
 	Incident ID `db:"incident"`
 	// ClaimUntil is when the owner's claim lapses, 0 for never.
 	ClaimUntil Time `db:"claim_until"`
+	// First is the entry that opened it; Hints (lines) and LastEvent are words
+	// for the team's card.
+	First     ID     `db:"first_entry"`
+	Hints     string `db:"hints"`
+	LastEvent string `db:"last_event"`
 }
 
 // EntryKind is what an entry is.
@@ -92,9 +97,9 @@ type Entry struct {
 	Subject  string    `db:"subject"`     // of a mail
 	Revision int       `db:"revision"`    // from 1
 	Deleted  bool      `db:"deleted"`
-	At       Time      `db:"at"`     // arrival
-	Dated    Time      `db:"dated"`  // what the network or header says, 0 if nothing
-	Source   ID        `db:"source"` // of a reply: the entry that was sent
+	At       Time      `db:"at"`      // arrival
+	Dated    Time      `db:"dated"`   // what the network or header says, 0 if nothing
+	Source   ID        `db:"source"`  // of a reply: the entry that was sent
 	Link     ID        `db:"link_id"` // where it came from, 0 for none
 	// Third: from somebody who is not a participant; shown, never relayed.
 	Third bool   `db:"third"`

@@ -14,6 +14,7 @@ const (
 	RateLimited              // after RetryAfter
 	Permanent                // this operation will never work
 	Gone                     // the room, message or person is not there any more
+	Absent                   // the person is not there: wait until Joined
 	Unauthorised             // a right or a credential is missing; an administrator must act
 )
 
@@ -25,6 +26,8 @@ func (k Kind) String() string {
 		return "permanent"
 	case Gone:
 		return "gone"
+	case Absent:
+		return "absent"
 	case Unauthorised:
 		return "unauthorised"
 	}

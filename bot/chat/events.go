@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -306,4 +307,10 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		return nil, fmt.Errorf("decode %s event: %w", kind, err)
 	}
 	return e, nil
+}
+
+// Clean makes a string that every database and network takes: valid UTF-8
+// without NUL.
+func Clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }

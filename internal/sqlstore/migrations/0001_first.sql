@@ -1,5 +1,6 @@
 -- The first schema. DO NOT EDIT once released: add a migration.
--- {{id}}, {{bytes}} are the two words in which SQLite and PostgreSQL differ.
+-- {{id}}, {{bytes}} are the two words in which SQLite and PostgreSQL differ;
+-- what stands between {{sqlite}} or {{postgres}} and {{both}} is for one alone.
 -- Times are BIGINT milliseconds UTC, 0 for never; booleans are BOOLEAN.
 
 CREATE TABLE lease (
@@ -55,6 +56,7 @@ CREATE TABLE inbox (
 );
 CREATE INDEX inbox_waiting ON inbox (id) WHERE state = 0;
 CREATE INDEX inbox_aside ON inbox (id) WHERE state = 2;
+CREATE INDEX inbox_raw ON inbox (raw_hash) WHERE raw_hash <> '';
 
 CREATE TABLE person (
 	id {{id}},
@@ -69,9 +71,14 @@ CREATE TABLE identity (
 	name TEXT NOT NULL DEFAULT '',
 	handle TEXT NOT NULL DEFAULT '',
 	proved BOOLEAN NOT NULL DEFAULT FALSE,
+	-- name and handle in lower case, for finding
+	name_key TEXT NOT NULL DEFAULT '',
+	handle_key TEXT NOT NULL DEFAULT '',
 	PRIMARY KEY (network, account)
 );
 CREATE INDEX identity_person ON identity (person);
+CREATE INDEX identity_name ON identity (network, name_key);
+CREATE INDEX identity_handle ON identity (network, handle_key);
 CREATE TABLE desk_role (
 	desk TEXT NOT NULL,
 	person BIGINT NOT NULL REFERENCES person (id),
@@ -107,11 +114,17 @@ CREATE TABLE ticket (
 	last_link BIGINT NOT NULL DEFAULT 0,
 	related BIGINT NOT NULL DEFAULT 0,
 	incident BIGINT NOT NULL DEFAULT 0,
-	claim_until BIGINT NOT NULL DEFAULT 0
+	claim_until BIGINT NOT NULL DEFAULT 0,
+	first_entry BIGINT NOT NULL DEFAULT 0,
+	hints TEXT NOT NULL DEFAULT '',
+	last_event TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX ticket_open ON ticket (desk, updated_at) WHERE state <> 'closed';
-CREATE INDEX ticket_requester ON ticket (requester, id);
-CREATE INDEX ticket_owner ON ticket (owner) WHERE state <> 'closed' AND owner <> 0;
+CREATE INDEX ticket_desk ON ticket (desk, updated_at);
+CREATE INDEX ticket_updated ON ticket (updated_at);
+CREATE INDEX ticket_requester ON ticket (requester, updated_at);
+CREATE INDEX ticket_requester_open ON ticket (requester, id) WHERE state <> 'closed';
+CREATE INDEX ticket_owner ON ticket (owner, updated_at) WHERE owner <> 0;
 
 CREATE TABLE participant (
 	ticket_id BIGINT NOT NULL REFERENCES ticket (id),
@@ -145,6 +158,8 @@ CREATE TABLE entry (
 CREATE INDEX entry_ticket ON entry (ticket_id, id) WHERE ticket_id <> 0;
 CREATE INDEX entry_incident ON entry (incident_id, id) WHERE incident_id <> 0;
 CREATE INDEX entry_source ON entry (source) WHERE source <> 0;
+CREATE INDEX entry_asked ON entry (author, at) WHERE kind = 'message';
+CREATE INDEX entry_raw ON entry (raw_hash) WHERE raw_hash <> '';
 -- Earlier bodies of an entry.
 CREATE TABLE entry_revision (
 	entry_id BIGINT NOT NULL REFERENCES entry (id),
@@ -153,12 +168,19 @@ CREATE TABLE entry_revision (
 	at BIGINT NOT NULL,
 	PRIMARY KEY (entry_id, revision)
 );
--- A folded copy of the words, for search without regard to case and accents.
+-- A folded copy of the words, for search without regard to case and accents;
+-- rowid is the entry's ID. Where secure-delete is set, an erased word leaves
+-- the index at once.
+{{sqlite}}
+CREATE VIRTUAL TABLE entry_words USING fts5 (words, tokenize = 'unicode61 remove_diacritics 0', detail = none);
+INSERT INTO entry_words (entry_words, rank) VALUES ('secure-delete', 1);
+{{postgres}}
 CREATE TABLE entry_words (
-	entry_id BIGINT PRIMARY KEY REFERENCES entry (id),
-	ticket_id BIGINT NOT NULL,
+	rowid BIGINT PRIMARY KEY REFERENCES entry (id),
 	words TEXT NOT NULL
 );
+CREATE INDEX entry_words_search ON entry_words USING gin (to_tsvector('simple', words));
+{{both}}
 
 CREATE TABLE reply (
 	entry_id BIGINT PRIMARY KEY REFERENCES entry (id),
@@ -195,7 +217,9 @@ CREATE TABLE link (
 	refs TEXT NOT NULL DEFAULT '',
 	created_at BIGINT NOT NULL
 );
-CREATE INDEX link_place ON link (adapter, room, thread);
+CREATE INDEX link_place ON link (adapter, room, thread, id);
+CREATE UNIQUE INDEX link_room ON link (adapter, room, thread) WHERE kind = 'room';
+CREATE INDEX link_direct ON link (person, adapter, id) WHERE kind = 'direct';
 CREATE INDEX link_ticket ON link (ticket_id) WHERE ticket_id <> 0;
 CREATE INDEX link_incident ON link (incident_id) WHERE incident_id <> 0;
 
@@ -233,15 +257,18 @@ CREATE TABLE file (
 );
 CREATE INDEX file_entry ON file (entry_id);
 CREATE INDEX file_wanted ON file (next_at) WHERE state = 'wanted';
+CREATE INDEX file_blob ON file (blob_hash) WHERE blob_hash <> '';
 -- /f/<token>: only the token's hash is kept.
 CREATE TABLE file_token (
 	token_hash TEXT PRIMARY KEY,
 	file_id BIGINT NOT NULL REFERENCES file (id),
 	expires_at BIGINT NOT NULL
 );
+CREATE INDEX file_token_file ON file_token (file_id);
+CREATE INDEX file_token_expires ON file_token (expires_at);
 
 -- Texts leave in order of position within their link; state has one row per
--- (link, slot), overwritten by the newest.
+-- (link, slot), overwritten by the newest. Position 0 stands for the ID.
 CREATE TABLE delivery (
 	id {{id}},
 	link_id BIGINT NOT NULL REFERENCES link (id),
@@ -319,6 +346,7 @@ CREATE TABLE incident (
 	uid TEXT NOT NULL UNIQUE,
 	kind TEXT NOT NULL,
 	title TEXT NOT NULL,
+	lang TEXT NOT NULL DEFAULT '',
 	state TEXT NOT NULL,
 	impact TEXT NOT NULL,
 	started_at BIGINT NOT NULL DEFAULT 0,
@@ -329,6 +357,7 @@ CREATE TABLE incident (
 	scheduled_until BIGINT NOT NULL DEFAULT 0,
 	next_word_at BIGINT NOT NULL DEFAULT 0,
 	sequence BIGINT NOT NULL DEFAULT 0,
+	cancelled BOOLEAN NOT NULL DEFAULT FALSE,
 	updated_at BIGINT NOT NULL,
 	-- private: where it was started, by whom
 	team_adapter TEXT NOT NULL DEFAULT '',
@@ -338,9 +367,12 @@ CREATE TABLE incident (
 	ended_everywhere_at BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX incident_open ON incident (id) WHERE resolved_at = 0;
+CREATE INDEX incident_updated ON incident (updated_at);
+CREATE INDEX incident_published ON incident (published_at);
 CREATE TABLE incident_component (
 	incident_id BIGINT NOT NULL REFERENCES incident (id),
 	component TEXT NOT NULL,
+	name TEXT NOT NULL,
 	status TEXT NOT NULL,
 	PRIMARY KEY (incident_id, component)
 );
@@ -357,3 +389,4 @@ CREATE TABLE incident_update (
 	author BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX incident_update_incident ON incident_update (incident_id, id);
+CREATE INDEX incident_update_entry ON incident_update (entry_id) WHERE entry_id <> 0;

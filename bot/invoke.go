@@ -1,0 +1,462 @@
+package bot
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"permanence/bot/chat"
+	"permanence/bot/command"
+	"permanence/bot/outbox"
+	"permanence/tickets"
+)
+
+// Call is a command on its way: who calls, where, about which ticket, and how
+// to answer. A handler cannot tell whether text, slash, button or reaction
+// made it.
+type Call struct {
+	*Turn
+	Person  tickets.ID
+	Name    string
+	Account chat.Account
+	Adapter string
+	Room    string
+	Thread  string
+	Direct  bool
+	Desk    *Desk // of the room; in a direct room, where the caller has a role; nil for none
+	Intake  *Intake
+	InTeam  bool
+	Role    tickets.Role
+	// Ticket is the thread's, or the one that the caller stays on; 0 for none.
+	Ticket tickets.ID
+	// Link is the team link of that thread, the zero Link elsewhere.
+	Link tickets.Link
+	// Focused: Ticket comes from "focus", not from a thread.
+	Focused bool
+	Lang    string
+	Message *chat.Posted // nil where no message called
+	Event   string       // its ID
+	ID      string       // of the verb
+
+	respond func(chat.Answer)
+	answer  chat.Answer
+}
+
+// Place is where the call was made.
+func (c *Call) Place() chat.Place {
+	return chat.Place{Adapter: c.Adapter, Room: c.Room, Thread: c.Thread}
+}
+
+// Proposes tells whether the caller may only propose.
+func (c *Call) Proposes() bool { return c.Role == tickets.Trainee }
+
+func (t *Turn) newCall(adapter string, m *chat.Meta, s side) (*Call, error) {
+	person, err := t.person(adapter, m.From)
+	if err != nil {
+		return nil, err
+	}
+	c := &Call{Turn: t, Person: person, Name: nameOf(m.From), Account: m.From, Adapter: adapter, Room: m.Room, Thread: m.Thread,
+		Direct: m.Direct, Desk: s.desk, Intake: s.intake, InTeam: s.team, Event: m.ID}
+	if c.Desk != nil {
+		c.Role, err = t.role(c.Desk, adapter, m.From, person)
+		if err == nil && s.team && c.Role == tickets.Nobody && m.From.Proved {
+			c.Role, err = t.firstSeen(c.Desk, person)
+		}
+	} else if m.Direct {
+		c.Desk, c.Role, err = t.deskOf(adapter, m.From, person)
+	}
+	c.Lang = t.b.lang(c.Desk)
+	return c, err
+}
+
+// may tells whether the caller may use a verb.
+func (c *Call) may(s *command.Spec[*Call]) bool {
+	switch s.Who {
+	case command.Anyone:
+		return true
+	case command.Team:
+		return c.Role != tickets.Nobody
+	case command.Agents:
+		return c.Role == tickets.Agent || c.Role == tickets.Coordinator || s.Proposes && c.Role == tickets.Trainee
+	}
+	return c.Role == tickets.Coordinator
+}
+
+// typed runs a command written as a message.
+func (t *Turn) typed(adapter string, p *chat.Posted, s side, ticket tickets.ID, link tickets.Link) (bool, error) {
+	c, err := t.newCall(adapter, p.Head(), s)
+	if err != nil {
+		return false, err
+	}
+	c.Message, c.Ticket, c.Link = p, ticket, link
+	if err := c.focus(); err != nil {
+		return false, err
+	}
+	parsed, ok := t.b.table.ParseMessage(p.Text, c.may)
+	if !ok {
+		if ticket == 0 || !s.team {
+			return false, nil
+		}
+		_, err := t.note(ticket, link, c.Person, p)
+		return true, err
+	}
+	// A command that comes late, from history or because its message could not
+	// be read, is shown and not run.
+	if p.Revealed && t.Now.Sub(tickets.At(p.At)) > 10*time.Minute {
+		return true, c.Answer(t.b.t(c.Lang, "command.late", "Text", p.Text))
+	}
+	var ue *command.UserError
+	if errors.As(parsed.Err, &ue) && ue.Unknown && !s.team && !p.Direct {
+		return false, nil // somebody's word, or another program's
+	}
+	return c.Ticket != 0, c.run(parsed)
+}
+
+// focus fills in the ticket that the caller stays on.
+func (c *Call) focus() error {
+	if c.Ticket != 0 || !c.InTeam && !c.Direct {
+		return nil
+	}
+	id, err := c.Tx.Focus(c.Person, c.Adapter, c.Room)
+	if err != nil || id == 0 {
+		return err
+	}
+	c.Ticket, c.Focused = id, true
+	c.Link, err = c.teamLink(id, c.Adapter, c.Room)
+	return err
+}
+
+// run checks rights at this moment and runs the verb; what goes wrong for the
+// caller is told to the caller.
+func (c *Call) run(p command.Parsed[*Call]) error {
+	var ue *command.UserError
+	if p.Err != nil {
+		if errors.As(p.Err, &ue) {
+			return c.Answer(ue.Text.In(c.Lang))
+		}
+		return p.Err
+	}
+	c.ID = p.Spec.ID
+	if c.Intake != nil && c.respond == nil && p.Spec.Who != command.Anyone {
+		return nil // a channel that everybody reads is no place for the team's verbs
+	}
+	if !c.may(p.Spec) {
+		if c.Role == tickets.Nobody && !c.InTeam && !c.Direct && c.respond == nil {
+			return nil // in a public channel: silence
+		}
+		return c.Answer(c.b.t(c.Lang, "command.not-you", "Word", p.Spec.Names.FR[0]))
+	}
+	if p.Spec.NeedsTicket {
+		thread := int64(c.Ticket)
+		if c.Focused && p.Args.Ticket != 0 {
+			thread = 0 // a number said wins over the one stayed on
+		}
+		n, err := p.Args.ForTicket(thread)
+		if errors.As(err, &ue) {
+			return c.Answer(ue.Text.In(c.Lang))
+		} else if err != nil {
+			return err
+		}
+		ok, err := c.setTicket(tickets.ID(n))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return c.Answer(c.b.t(c.Lang, "command.no-ticket", "Number", number(tickets.ID(n))))
+		}
+	}
+	err := p.Spec.Run(c, p.Args)
+	if errors.As(err, &ue) {
+		return c.Answer(ue.Text.In(c.Lang))
+	}
+	return err
+}
+
+// setTicket makes a ticket the one that the call is about, if it is the
+// desk's.
+func (c *Call) setTicket(id tickets.ID) (bool, error) {
+	tk, err := c.Tx.Ticket(id)
+	if isNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if c.Desk == nil || tk.Desk != c.Desk.Name {
+		return false, nil
+	}
+	if c.Ticket != id || c.Link.ID == 0 {
+		c.Ticket = id
+		c.Link, err = c.teamLink(id, c.Adapter, c.Room)
+	}
+	return true, err
+}
+
+// bind runs a verb by its ID, as buttons and reactions do.
+func (c *Call) bind(id, args string) error {
+	p, ok := c.b.table.Bind(id, args)
+	if !ok {
+		return c.Answer(c.b.t(c.Lang, "command.old-button"))
+	}
+	return c.run(p)
+}
+
+// Answer tells the caller something: by the response where the network waits
+// for one, else where the call was made.
+func (c *Call) Answer(text string) error {
+	if text == "" {
+		return nil
+	}
+	if c.respond != nil {
+		if c.answer.Text != "" {
+			text = c.answer.Text + "\n" + text
+		}
+		c.answer.Text = text
+		return nil
+	}
+	content := chat.Content{Text: text, Notice: true, Lang: c.Lang}
+	link := c.Link
+	if link.ID == 0 || c.Focused && c.b.caps(c.Place()).Threads != chat.None {
+		var err error
+		if link, err = c.Tx.RoomLink(c.Place(), c.Now); err != nil {
+			return err
+		}
+	}
+	return c.answerAt(link, content)
+}
+
+// Form opens a form for the caller; false where the network cannot.
+func (c *Call) Form(f chat.Form) bool {
+	if c.respond == nil || c.b.caps(c.Place()).Forms == chat.None {
+		return false
+	}
+	c.answer.Form = &f
+	return true
+}
+
+// Errors shows errors beside the fields of a submitted form.
+func (c *Call) Errors(byField map[string]string) bool {
+	if c.respond == nil {
+		return false
+	}
+	c.answer.Errors = byField
+	return true
+}
+
+// flush gives the answer once the decision is on disk.
+func (c *Call) flush() {
+	if c.respond == nil {
+		return
+	}
+	respond, answer := c.respond, c.answer
+	c.After(func() { respond(answer) })
+}
+
+// slash runs a slash command.
+func (t *Turn) slash(adapter string, ev *chat.Slash) (bool, error) {
+	c, err := t.interactive(adapter, ev.Head(), ev.Respond)
+	if err != nil {
+		return false, err
+	}
+	defer c.flush()
+	if ev.Thread != "" && c.InTeam {
+		if c.Link, c.Ticket, err = t.teamTicket(adapter, &chat.Posted{Meta: ev.Meta}, side{desk: c.Desk, team: true}); err != nil {
+			return false, err
+		}
+	}
+	if err := c.focus(); err != nil {
+		return false, err
+	}
+	p, ok := t.b.table.ParseSlash(ev.Command, ev.Text, c.may)
+	if !ok {
+		return false, c.Answer(t.b.t(c.Lang, "command.empty"))
+	}
+	return c.Ticket != 0, c.run(p)
+}
+
+func (t *Turn) interactive(adapter string, m *chat.Meta, respond func(chat.Answer)) (*Call, error) {
+	c, err := t.newCall(adapter, m, t.b.sides[chat.Place{Adapter: adapter, Room: m.Room}])
+	if err != nil {
+		return nil, err
+	}
+	c.respond = respond
+	return c, nil
+}
+
+// pressed runs the verb of a button: rights are those of whoever presses, now.
+func (t *Turn) pressed(adapter string, ev *chat.Pressed) (bool, error) {
+	c, err := t.interactive(adapter, ev.Head(), ev.Respond)
+	if err != nil {
+		return false, err
+	}
+	defer c.flush()
+	args := ev.Value
+	if args != "" && !strings.HasPrefix(args, "#") {
+		args = "#" + args
+	}
+	return true, c.bind(ev.Action, args)
+}
+
+// submitted runs the verb of a form with its text.
+func (t *Turn) submitted(adapter string, ev *chat.Submitted) (bool, error) {
+	c, err := t.interactive(adapter, ev.Head(), ev.Respond)
+	if err != nil {
+		return false, err
+	}
+	defer c.flush()
+	args := ev.Fields["text"]
+	if ev.Value != "" {
+		args = "#" + strings.TrimPrefix(ev.Value, "#") + " " + args
+	}
+	return true, c.bind(ev.Form, args)
+}
+
+// replyText reads "!r text" of a message: the text that is to be sent.
+func (t *Turn) replyText(text string) (string, bool) {
+	p, ok := t.b.table.ParseMessage(text, nil)
+	if !ok || p.Spec == nil || p.Spec.ID != "reply" && p.Spec.ID != "reply-close" {
+		return "", false
+	}
+	return p.Args.Rest, true
+}
+
+// TakeNote makes a note of text for the call's ticket: of the message that
+// called where there is one, so that its copy is the source.
+func (c *Call) TakeNote(text string) (*tickets.Entry, error) {
+	if c.Message != nil {
+		p := *c.Message
+		p.Text = text
+		link := c.Link
+		if link.ID == 0 {
+			link = tickets.Link{Adapter: c.Adapter, Room: c.Room}
+		}
+		return c.note(c.Ticket, link, c.Person, &p)
+	}
+	tk, err := c.Tx.Ticket(c.Ticket)
+	if err != nil {
+		return nil, err
+	}
+	e := &tickets.Entry{Ticket: c.Ticket, Kind: tickets.Note, Audience: tickets.Team, Author: c.Person, Name: c.Name, Body: chat.Clean(text),
+		Revision: 1, At: c.Now}
+	if err := c.Tx.AddEntry(e, ""); err != nil {
+		return nil, err
+	}
+	return e, c.mirror(&tk, e, tickets.Link{}, lineOfNote(e), nil)
+}
+
+// LastNote is the newest note of the caller in a ticket that was not sent yet,
+// for "!r" without a text and for a form's draft.
+func (c *Call) LastNote() (tickets.Entry, bool, error) {
+	es, err := c.Tx.LastEntries(c.Ticket, 20)
+	if err != nil {
+		return tickets.Entry{}, false, err
+	}
+	for i := len(es) - 1; i >= 0; i-- {
+		e := es[i]
+		if e.Kind != tickets.Note || e.Deleted || e.Author != c.Person {
+			continue
+		}
+		rs, err := c.Tx.RepliesOf(e.ID)
+		if err != nil {
+			return e, false, err
+		}
+		for _, r := range rs {
+			if r.State == tickets.Sent || r.State == tickets.Leaving || r.State == tickets.Held {
+				return e, false, nil
+			}
+		}
+		return e, true, nil
+	}
+	return tickets.Entry{}, false, nil
+}
+
+// Say queues a text of the program at a link, for the verbs.
+func (c *Call) Say(link tickets.Link, content chat.Content) error {
+	_, err := c.text(outbox.Say, link, outbox.Payload{Content: &content}, nil)
+	return err
+}
+
+// T is a sentence in the caller's language.
+func (c *Call) T(id string, args ...any) string { return c.b.t(c.Lang, id, args...) }
+
+// Help lists the verbs that the caller may use; HelpOne tells about one.
+func (c *Call) Help() string { return c.b.table.Help(c.Lang, c.may) }
+
+func (c *Call) HelpOne(words string) (string, error) {
+	return c.b.table.HelpOne(c.Lang, words, c.may)
+}
+
+// Page is the address of a ticket's page, empty where there is none.
+func (c *Call) Page(id tickets.ID) string { return c.b.page(id) }
+
+// Find is a ticket of the caller's desk, the zero Ticket where there is none.
+func (c *Call) Find(id tickets.ID) (tickets.Ticket, error) { return c.deskTicket(c.Desk, id) }
+
+// TellTeam says a line of the program in a ticket's team threads.
+func (c *Call) TellTeam(ticket tickets.ID, text string) error { return c.teamLine(ticket, text, nil) }
+
+// RoleOf is what somebody is at the caller's desk, by what was given to them
+// or by what the configuration says of their accounts.
+func (c *Call) RoleOf(person tickets.ID) (tickets.Role, error) {
+	ids, err := c.Tx.Identities(person)
+	if err != nil {
+		return tickets.Nobody, err
+	}
+	for _, id := range ids {
+		r, err := c.role(c.Desk, id.Network, chat.Account{ID: id.Account, Handle: id.Handle, Proved: id.Proved}, person)
+		if err != nil || r != tickets.Nobody {
+			return r, err
+		}
+	}
+	return tickets.Nobody, nil
+}
+
+// Threadless tells whether a room has no threads.
+func (b *Bot) Threadless(p chat.Place) bool { return b.caps(p).Threads == chat.None }
+
+// Ask opens a ticket for the caller with what they typed; false where no desk
+// takes requests.
+func (c *Call) Ask(text string) (bool, error) {
+	d := c.Desk
+	if d == nil {
+		d = c.b.deskFor(c.Adapter)
+	}
+	if d == nil || c.Message == nil && !c.Direct {
+		return false, nil
+	}
+	p := &chat.Posted{Meta: chat.Meta{Room: c.Room, Thread: c.Thread, ID: c.Event, From: c.Account}, Text: text}
+	if c.Message != nil {
+		m := *c.Message
+		m.Text = text
+		p = &m
+	}
+	_, err := c.open(request1{desk: d, intake: c.Intake, adapter: c.Adapter, person: c.Person, p: p, direct: c.Direct})
+	return true, err
+}
+
+// PromoteLines makes a ticket of somebody's last lines in one of the desk's
+// channels; nil where they have said nothing lately.
+func (c *Call) PromoteLines(who string) (*tickets.Ticket, error) {
+	if c.Desk == nil {
+		return nil, nil
+	}
+	for i := range c.Desk.Intakes {
+		in := &c.Desk.Intakes[i]
+		if in.Mail || c.Intake != nil && in.Place != c.Intake.Place {
+			continue
+		}
+		ps := c.b.recent.of(in.Place, who, c.Now)
+		var fresh []chat.Posted
+		for _, p := range ps {
+			if _, known, err := c.Tx.CopyAt(in.Place.Adapter, p.Room, p.ID); err != nil {
+				return nil, err
+			} else if !known && !command.IsCommand(p.Text) {
+				fresh = append(fresh, p)
+			}
+		}
+		if len(fresh) > 0 {
+			return c.Promote(c.Desk, in, in.Place.Adapter, fresh)
+		}
+	}
+	return nil, nil
+}

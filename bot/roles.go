@@ -1,0 +1,103 @@
+package bot
+
+import (
+	"strings"
+
+	"permanence/bot/chat"
+	"permanence/bot/render"
+	"permanence/tickets"
+)
+
+// role is what an account is at a desk now: what the configuration says, else
+// what was given, else nobody. An account that the network does not vouch for
+// is nobody.
+func (t *Turn) role(d *Desk, adapter string, a chat.Account, person tickets.ID) (tickets.Role, error) {
+	if !a.Proved || a.Bot {
+		return tickets.Nobody, nil
+	}
+	if refers(d.Coordinators, adapter, a) {
+		return tickets.Coordinator, nil
+	}
+	if refers(d.Agents, adapter, a) {
+		return tickets.Agent, nil
+	}
+	r, err := t.Tx.Role(d.Name, person)
+	if err != nil {
+		return tickets.Nobody, err
+	}
+	if r == tickets.Trainee && d.open() {
+		return tickets.Agent, nil
+	}
+	return r, nil
+}
+
+// open: the configuration names nobody, so everybody in the private team room
+// is an agent.
+func (d *Desk) open() bool { return len(d.Agents)+len(d.Coordinators) == 0 }
+
+// firstSeen takes somebody who speaks in the team room for the first time in
+// as a trainee (an agent where nobody is named).
+func (t *Turn) firstSeen(d *Desk, person tickets.ID) (tickets.Role, error) {
+	if err := t.Tx.SetRole(d.Name, person, tickets.Trainee, 0, t.Now); err != nil {
+		return tickets.Nobody, err
+	}
+	if d.open() {
+		return tickets.Agent, nil
+	}
+	return tickets.Trainee, nil
+}
+
+// deskOf is the desk where an account has a role, for direct messages; where
+// there is none, the adapter's.
+func (t *Turn) deskOf(adapter string, a chat.Account, person tickets.ID) (*Desk, tickets.Role, error) {
+	for i := range t.b.opt.Desks {
+		d := &t.b.opt.Desks[i]
+		r, err := t.role(d, adapter, a, person)
+		if err != nil {
+			return nil, r, err
+		}
+		if r != tickets.Nobody {
+			return d, r, nil
+		}
+	}
+	return t.b.deskFor(adapter), tickets.Nobody, nil
+}
+
+func refers(refs []AccountRef, adapter string, a chat.Account) bool {
+	for _, r := range refs {
+		if r.Adapter != adapter {
+			continue
+		}
+		h := strings.TrimPrefix(r.Handle, "@")
+		if strings.EqualFold(h, strings.TrimPrefix(a.Handle, "@")) || h == a.ID || r.Handle == a.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// joined lets what waited for somebody go on.
+func (t *Turn) joined(adapter string, ev *chat.Joined) error {
+	return t.unpark(adapter, ev.From)
+}
+
+// left ends the role that somebody had by being in a team room.
+func (t *Turn) left(adapter string, ev *chat.Left) error {
+	s := t.b.sides[chat.Place{Adapter: adapter, Room: ev.Room}]
+	if !s.team || !ev.From.Proved {
+		return nil
+	}
+	person, err := t.Tx.PersonByIdentity(network(adapter, ev.From), ev.From.ID)
+	if err != nil || person == 0 {
+		return err
+	}
+	r, err := t.Tx.Role(s.desk.Name, person)
+	if err != nil || r != tickets.Trainee {
+		return err
+	}
+	return t.Tx.SetRole(s.desk.Name, person, tickets.Nobody, 0, t.Now)
+}
+
+func lineOfNote(e *tickets.Entry) render.Line {
+	return render.Line{Kind: tickets.Note, Name: e.Name, Body: e.Body}
+}

@@ -1,0 +1,128 @@
+package ticketcmd
+
+import (
+	"fmt"
+	"strings"
+
+	"permanence/bot"
+	"permanence/bot/command"
+	"permanence/internal/markup"
+	"permanence/tickets"
+)
+
+func focus(c *bot.Call, a command.Args) error {
+	if a.Ticket == 0 {
+		if !c.Focused && c.Ticket == 0 {
+			return c.Answer(c.T("focus.none"))
+		}
+		if err := c.Tx.SetFocus(c.Person, c.Adapter, c.Room, 0); err != nil {
+			return err
+		}
+		return c.Answer(c.T("focus.left"))
+	}
+	tk, err := c.Find(tickets.ID(a.Ticket))
+	if err != nil {
+		return err
+	}
+	if tk.ID == 0 {
+		return c.Answer(c.T("command.no-ticket", "Number", fmt.Sprintf("#%d", a.Ticket)))
+	}
+	if err := c.Tx.SetFocus(c.Person, c.Adapter, c.Room, tk.ID); err != nil {
+		return err
+	}
+	return c.Answer(c.T("focus.on", "Number", fmt.Sprintf("#%d", tk.ID), "Subject", tk.Subject))
+}
+
+func list(c *bot.Call, a command.Args) error {
+	if c.Desk == nil {
+		return nil
+	}
+	f := bot.TicketFilter{Desk: c.Desk.Name, Open: true, Limit: 20}
+	if len(a.Words) > 0 {
+		switch markup.Fold(a.Words[0]) {
+		case "moi", "miens", "mine", "me":
+			f.Owner = c.Person
+		case "libres", "libre", "free":
+			f.Unowned = true
+		case "tout", "tous", "all":
+			f.Open = false
+		}
+	}
+	ts, err := c.Tx.Tickets(f)
+	if err != nil {
+		return err
+	}
+	if len(ts) == 0 {
+		return c.Answer(c.T("list.none"))
+	}
+	return c.Answer(lines(c, ts))
+}
+
+func lines(c *bot.Call, ts []tickets.Ticket) string {
+	var b strings.Builder
+	for _, t := range ts {
+		owner := c.T("card.free")
+		if t.Owner != 0 {
+			if p, err := c.Tx.Person(t.Owner); err == nil {
+				owner = p.Name
+			}
+		}
+		fmt.Fprintf(&b, "#%d · %s · %s · %s\n", t.ID, c.T("state."+string(t.State)), markup.Inert(t.Subject), owner)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func show(c *bot.Call, _ command.Args) error {
+	tk, err := c.Tx.Ticket(c.Ticket)
+	if err != nil {
+		return err
+	}
+	es, err := c.Tx.LastEntries(tk.ID, 5)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString(lines(c, []tickets.Ticket{tk}))
+	for _, e := range es {
+		if e.Deleted || e.Body == "" {
+			continue
+		}
+		sign := map[tickets.EntryKind]string{tickets.Message: "📨", tickets.Reply: "📬", tickets.Auto: "🤖", tickets.Change: "·"}[e.Kind]
+		text, _ := markup.Excerpt(strings.Join(strings.Fields(markup.Inert(e.Body)), " "), 200)
+		name := e.Name
+		if name != "" {
+			name += " : "
+		}
+		fmt.Fprintf(&b, "\n%s %s%s", sign, name, text)
+	}
+	if link := c.Page(tk.ID); link != "" {
+		b.WriteString("\n" + link)
+	}
+	return c.Answer(b.String())
+}
+
+func find(c *bot.Call, a command.Args) error {
+	words := strings.Fields(markup.Fold(a.Rest))
+	if c.Desk == nil || len(words) == 0 {
+		return c.Answer(c.T("find.empty"))
+	}
+	ts, err := c.Tx.SearchTickets(c.Desk.Name, words, 10)
+	if err != nil {
+		return err
+	}
+	if len(ts) == 0 {
+		return c.Answer(c.T("find.none"))
+	}
+	return c.Answer(lines(c, ts))
+}
+
+func help(c *bot.Call, a command.Args) error {
+	if a.Rest != "" {
+		t, err := c.HelpOne(a.Rest)
+		if err != nil {
+			return err
+		}
+		return c.Answer(t)
+	}
+	return c.Answer(c.Help())
+}

@@ -1,0 +1,112 @@
+package sqlstore
+
+import (
+	"errors"
+
+	"permanence/statuspage"
+	"permanence/tickets"
+)
+
+const (
+	incidentColumns = "id, uid, kind, title, lang, state, impact, started_at, noticed_at, published_at, resolved_at, " +
+		"scheduled_for, scheduled_until, next_word_at, sequence, cancelled, updated_at, " +
+		"team_adapter, team_room, team_thread, author, ended_everywhere_at"
+	updateColumns = "id, uid, incident_id, entry_id, state, body, lang, published_at, edited_at, author"
+)
+
+const (
+	insertIncident = `INSERT INTO incident (uid, kind, title, lang, state, impact, started_at, noticed_at, published_at,
+		resolved_at, scheduled_for, scheduled_until, next_word_at, sequence, cancelled, updated_at,
+		team_adapter, team_room, team_thread, author, ended_everywhere_at)
+		VALUES (:uid, :kind, :title, :lang, :state, :impact, :started_at, :noticed_at, :published_at,
+		:resolved_at, :scheduled_for, :scheduled_until, :next_word_at, :sequence, :cancelled, :updated_at,
+		:team_adapter, :team_room, :team_thread, :author, :ended_everywhere_at) RETURNING id`
+	updateIncident = `UPDATE incident SET kind = :kind, title = :title, lang = :lang, state = :state, impact = :impact,
+		started_at = :started_at, noticed_at = :noticed_at, published_at = :published_at, resolved_at = :resolved_at,
+		scheduled_for = :scheduled_for, scheduled_until = :scheduled_until, next_word_at = :next_word_at,
+		sequence = :sequence, cancelled = :cancelled, updated_at = :updated_at, team_adapter = :team_adapter,
+		team_room = :team_room, team_thread = :team_thread, author = :author, ended_everywhere_at = :ended_everywhere_at
+		WHERE id = :id`
+	insertUpdate = `INSERT INTO incident_update (uid, incident_id, entry_id, state, body, lang, published_at, edited_at, author)
+		VALUES (:uid, :incident_id, :entry_id, :state, :body, :lang, :published_at, :edited_at, :author) RETURNING id`
+	updateUpdate = `UPDATE incident_update SET entry_id = :entry_id, state = :state, body = :body, lang = :lang,
+		published_at = :published_at, edited_at = :edited_at, author = :author WHERE id = :id`
+	selectIncident      = "SELECT " + incidentColumns + " FROM incident WHERE "
+	selectOpenIncidents = selectIncident + "resolved_at = 0 ORDER BY id"
+	selectUpdates       = "SELECT " + updateColumns + " FROM incident_update WHERE incident_id = $1 ORDER BY id"
+	selectAffected      = "SELECT incident_id, component, name, status FROM incident_component WHERE incident_id = $1 ORDER BY component"
+)
+
+// AddIncident implements bot.Tx; it sets the incident's number in what is
+// affected too.
+func (tx *Tx) AddIncident(i *statuspage.Incident) error {
+	if err := tx.insert(&i.ID, insertIncident, i); err != nil {
+		return err
+	}
+	return tx.setAffected(i)
+}
+
+func (tx *Tx) setAffected(i *statuspage.Incident) error {
+	for n := range i.Affected {
+		a := &i.Affected[n]
+		a.Incident = i.ID
+		_, err := tx.exec(`INSERT INTO incident_component (incident_id, component, name, status) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (incident_id, component) DO UPDATE SET name = excluded.name, status = excluded.status`,
+			a.Incident, a.Component, a.Name, a.Status)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Incident implements bot.Tx.
+func (tx *Tx) Incident(number int64) (i statuspage.Incident, err error) {
+	if err := tx.getRow(&i, "incident", tickets.ID(number), selectIncident+"id = $1"); err != nil {
+		return i, err
+	}
+	return i, tx.all(&i.Affected, selectAffected, number)
+}
+
+// UpdateIncident implements bot.Tx; UID never changes.
+func (tx *Tx) UpdateIncident(i *statuspage.Incident) error {
+	if err := tx.put("incident", tickets.ID(i.ID), updateIncident, i); err != nil {
+		return err
+	}
+	if _, err := tx.exec("DELETE FROM incident_component WHERE incident_id = $1", i.ID); err != nil {
+		return err
+	}
+	return tx.setAffected(i)
+}
+
+// OpenIncidents implements bot.Tx: what has not ended, planned work too, in
+// order of number.
+func (tx *Tx) OpenIncidents() (list []statuspage.Incident, err error) {
+	if err := tx.all(&list, selectOpenIncidents); err != nil {
+		return nil, err
+	}
+	for n := range list {
+		if err := tx.all(&list[n].Affected, selectAffected, list[n].ID); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// AddUpdate implements bot.Tx.
+func (tx *Tx) AddUpdate(u *statuspage.Update) error {
+	if u.Incident == 0 {
+		return errors.New("store update: it names no incident")
+	}
+	return tx.insert(&u.ID, insertUpdate, u)
+}
+
+// UpdateUpdate implements bot.Tx; UID and incident never change.
+func (tx *Tx) UpdateUpdate(u *statuspage.Update) error {
+	return tx.put("update", tickets.ID(u.ID), updateUpdate, u)
+}
+
+// IncidentUpdates implements bot.Tx.
+func (tx *Tx) IncidentUpdates(number int64) (list []statuspage.Update, err error) {
+	return list, tx.all(&list, selectUpdates, number)
+}
