@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -85,17 +86,16 @@ func greet(ctx context.Context, conn net.Conn, cfg SMTP, tlsConfig *tls.Config) 
 	case StartTLS:
 		var err error
 		if c, err = smtp.NewClientStartTLS(conn, tlsConfig); err != nil {
-			var answer *smtp.SMTPError
-			if errors.As(err, &answer) && answer.Temporary() {
-				return nil, &smtpError{"connect", err}
-			}
 			return nil, &smtpError{tlsStage(err), err}
 		}
 	default:
 		c = smtp.NewClient(conn)
 	}
 	if err := c.Hello(cfg.EHLO); err != nil {
-		return nil, &smtpError{tlsStage(err), err}
+		if cfg.TLS == StartTLS { // its handshake happens with the first command
+			return nil, &smtpError{tlsStage(err), err}
+		}
+		return nil, &smtpError{"connect", err}
 	}
 	return c, nil
 }
@@ -151,13 +151,14 @@ func tlsStage(err error) string {
 		header  tls.RecordHeaderError
 		alert   tls.AlertError
 		network net.Error
+		answer  *smtp.SMTPError
 	)
 	switch {
 	case errors.As(err, &name):
 		return "tls-name"
 	case errors.As(err, &verify), errors.As(err, &header), errors.As(err, &alert):
 		return "tls"
-	case errors.As(err, &network):
+	case errors.As(err, &network), errors.As(err, &answer), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "connect"
 	}
 	return "tls"

@@ -105,7 +105,7 @@ const (
 // are before the first quoted one.
 func quoteHead(lines []string, how foldOptions) (kind headKind, head int) {
 	line := lines[0]
-	if isBlankLine(line) {
+	if !mayBegin(lines) {
 		return noHead, 0
 	}
 	words := normal(line)
@@ -129,6 +129,19 @@ func quoteHead(lines []string, how foldOptions) (kind headKind, head int) {
 		return restIsQuoted, 0
 	}
 	return attribution(lines, how)
+}
+
+// mayBegin is a quick look that spares most lines the rules.
+func mayBegin(lines []string) bool {
+	line := lines[0]
+	if strings.ContainsAny(line, ":\ue0e1\ue0e2") || strings.Contains(line, "--") || strings.Contains(line, "__") || strings.Contains(line, `\_`) ||
+		strings.Contains(line, "ligne") || strings.Contains(line, "line") {
+		return true
+	}
+	if len(lines) == 1 || isBlankLine(line) || isQuote(line) {
+		return false
+	}
+	return strings.ContainsRune(lines[1], ':') || len(lines) > 2 && strings.ContainsRune(lines[2], ':')
 }
 
 // attribution recognises "Le … , Camille a écrit :", on up to three lines.
@@ -268,6 +281,9 @@ func isQuote(line string) bool {
 }
 
 func isBlankLine(line string) bool {
+	if line == "" {
+		return true
+	}
 	for _, r := range line {
 		if !unicode.IsSpace(r) && r != signatureMark && r != '\u200b' && r != '\ufeff' {
 			return false

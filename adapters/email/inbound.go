@@ -232,7 +232,7 @@ func (a *Adapter) posted(t tokens, r role, m *message, in arrival) *chat.Posted 
 		// Our own copy has the bare Message-ID as its event ID, which is what
 		// Do gave as remote ID: the MAC in it does what the hash does for
 		// others' mails.
-		p.ID, p.Key, p.From.Self = m.MessageID, key, true
+		p.ID, p.Key, p.From.Self = strings.ToLower(m.MessageID), key, true
 		return p
 	}
 	switch _, ours := a.roleOf(m.From.Address); {

@@ -59,7 +59,7 @@ type limits struct {
 	// Size in bytes of the whole mail; a larger one is not looked into.
 	Size int64
 	// Parts is the number of MIME parts, Multiparts that of containers: it
-	// bounds their depth too.
+	// bounds their depth too, which the parser's time grows with.
 	Parts, Multiparts int
 	// Header in bytes: what is beyond is not read.
 	Header int
@@ -75,7 +75,7 @@ func defaultLimits() limits {
 	return limits{
 		Size:       64 << 20,
 		Parts:      1000,
-		Multiparts: 50,
+		Multiparts: 20,
 		Header:     256 << 10,
 		Addresses:  500,
 		Text:       1 << 20,

@@ -266,7 +266,7 @@ func eventID(messageID string, h textproto.MIMEHeader, body []byte) string {
 func oneLine(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
-		case unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f', unicode.IsControl(r) && r <= ' ':
+		case unicode.IsSpace(r) && r != '\u00a0' && r != '\u202f':
 			return ' '
 		case unicode.IsControl(r), r == '\ufeff',
 			r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:

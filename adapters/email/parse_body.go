@@ -20,6 +20,10 @@ type section struct {
 
 // readBody fills in text, files and report.
 func (m *message) readBody(t *tree, limits limits) {
+	if t.root != nil && t.root.FirstChild == nil && strings.HasPrefix(t.root.ContentType, "multipart/") {
+		m.problem("mime", "no parts between the boundaries")
+		t.root = nil
+	}
 	if t.root == nil {
 		m.readUnstructured(t.body, limits)
 		return
@@ -248,6 +252,9 @@ func (m *message) write(s section, how foldOptions) (text, folded string) {
 
 func foldPlain(plain string, how foldOptions) (text, folded string) {
 	text, folded = fold(plain, how)
+	if isEmpty([]string{text, folded}) {
+		return "", ""
+	}
 	return strings.Trim(markup.PlainToMarkdown(text), "\n"), strings.Trim(markup.PlainToMarkdown(folded), "\n")
 }
 

@@ -163,14 +163,17 @@ func isASCIIText(b []byte) bool {
 // damaged text, not a wrong label.
 func hasMultibyte(b []byte) bool {
 	good, bad := 0, 0
+	before := false // a run of bad bytes is one damage
 	for len(b) > 0 {
 		r, size := utf8.DecodeRune(b)
+		wrong := r == utf8.RuneError && size == 1
 		switch {
 		case size > 1:
 			good++
-		case r == utf8.RuneError:
+		case wrong && !before:
 			bad++
 		}
+		before = wrong
 		b = b[size:]
 	}
 	return good >= bad

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -47,11 +48,29 @@ type folder struct {
 	t tokens
 
 	last  cursor
-	since time.Time // mails that were there earlier are not ours
+	start start
 	// failed counts how often a mail could not be fetched.
 	failed map[imap.UID]int
 	// caughtUp: the last connection got so far.
 	caughtUp bool
+}
+
+// start remembers the first look into the folder, so that what lay there then
+// is still none of ours when the server renumbers the folder: of the mails up
+// to Validity and UID, those that arrived before Since are left alone. Other
+// mails are ours whatever their date says (clocks differ, and people move old
+// mails into the folder for us).
+type start struct {
+	Since time.Time `json:"since"`
+	// Validity and UID are the cursor of the last mail that was in the folder
+	// when it was renumbered.
+	Validity uint32   `json:"validity,omitempty"`
+	UID      imap.UID `json:"uid,omitempty"`
+}
+
+// excludes tells whether a mail was in the folder before our time.
+func (s start) excludes(c cursor, arrived time.Time) bool {
+	return c.validity == s.Validity && c.uid <= s.UID && !arrived.IsZero() && arrived.Before(s.Since.Truncate(time.Second))
 }
 
 // cursor is how far the folder has been read. UIDs grow within one validity
@@ -79,10 +98,10 @@ func (a *Adapter) cursorName() string {
 	return "imap " + a.cfg.IMAP.User + "@" + host + "/" + a.cfg.IMAP.Folder
 }
 
-// sinceKey names the time of the first start; keys are short, so it is a hash.
-func (a *Adapter) sinceKey() string {
+// startKey names the start in State; keys are short, so it is a hash.
+func (a *Adapter) startKey() string {
 	sum := sha256.Sum256([]byte(a.cursorName()))
-	return "imap-since-" + hex.EncodeToString(sum[:8])
+	return "imap-start-" + hex.EncodeToString(sum[:8])
 }
 
 // readMailbox reads the folder until ctx ends, reconnecting as often as needed.
@@ -134,7 +153,7 @@ func (b *folder) connection(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.start(ctx, c, selected); err != nil {
+	if err := b.begin(ctx, c, selected); err != nil {
 		return err
 	}
 	if err := b.sync(ctx, c); err != nil {
@@ -154,54 +173,85 @@ func (b *folder) connection(ctx context.Context) error {
 	}
 }
 
-// start finds out from where to read, and tells that we are connected.
-func (b *folder) start(ctx context.Context, c *imapclient.Client, sel *imap.SelectData) error {
+// begin finds out from where to read, and tells that we are connected.
+func (b *folder) begin(ctx context.Context, c *imapclient.Client, sel *imap.SelectData) error {
 	a, name := b.a, b.a.cursorName()
 	stored, err := a.env.State.Cursor(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read how far the mailbox was read: %w", err)
 	}
+	if err := b.loadStart(ctx); err != nil {
+		return err
+	}
 	last, known := parseCursor(stored)
-	since, err := a.env.State.Get(ctx, a.sinceKey())
-	if err != nil {
-		return fmt.Errorf("read when the mailbox was first read: %w", err)
-	}
-	if ms, err := strconv.ParseInt(string(since), 10, 64); err == nil {
-		b.since = time.UnixMilli(ms)
-	}
+	b.last = cursor{validity: sel.UIDValidity}
 	switch {
 	case known && last.validity == sel.UIDValidity:
+		b.last = last
 	case known:
 		// The server renumbered (RFC 9051 section 2.3.1.1). All is read again;
 		// what is known already is recognised by its event ID.
 		a.env.Log.Warn("the mail server renumbered the folder; it is read again", "folder", a.cfg.IMAP.Folder)
-		last = cursor{validity: sel.UIDValidity}
 		clear(b.failed)
-	case a.cfg.IMAP.Existing:
-		last = cursor{validity: sel.UIDValidity}
-	default:
-		last = cursor{validity: sel.UIDValidity}
-		if sel.UIDNext > 0 {
-			last.uid = sel.UIDNext - 1
-		} else { // RFC 3501 section 6.3.1 lets a server leave UIDNEXT out
-			b.last = last
-			uids, err := b.search(c)
-			if err != nil {
-				return err
-			}
-			if len(uids) > 0 {
-				last.uid = uids[len(uids)-1]
-			}
+		newest, err := b.newest(c, sel)
+		if err != nil {
+			return err
 		}
-		b.since = a.now()
-		if err := a.env.State.Put(ctx, a.sinceKey(), strconv.AppendInt(nil, b.since.UnixMilli(), 10)); err != nil {
-			return fmt.Errorf("store when the mailbox was first read: %w", err)
+		b.start.Validity, b.start.UID = sel.UIDValidity, newest
+		if err := b.storeStart(ctx); err != nil {
+			return err
+		}
+	case !a.cfg.IMAP.Existing:
+		if b.last.uid, err = b.newest(c, sel); err != nil {
+			return err
+		}
+		b.start = start{Since: a.now()}
+		if err := b.storeStart(ctx); err != nil {
+			return err
 		}
 		a.env.Log.Info("first look into the folder: what is there stays there, only new mails are taken",
 			"folder", a.cfg.IMAP.Folder, "left", sel.NumMessages)
 	}
-	b.last = last
-	return a.tell(ctx, b.h, chat.Cursor{Name: name, Value: last.String()}, chat.Text{}, chat.Connected)
+	return a.tell(ctx, b.h, chat.Cursor{Name: name, Value: b.last.String()}, chat.Text{}, chat.Connected)
+}
+
+// newest is the UID of the folder's last mail, or a higher one.
+func (b *folder) newest(c *imapclient.Client, sel *imap.SelectData) (imap.UID, error) {
+	if sel.UIDNext > 0 {
+		return sel.UIDNext - 1, nil
+	}
+	// RFC 3501 section 6.3.1 lets a server leave UIDNEXT out.
+	uids, err := b.search(c)
+	if err != nil || len(uids) == 0 {
+		return 0, err
+	}
+	return uids[len(uids)-1], nil
+}
+
+func (b *folder) loadStart(ctx context.Context) error {
+	v, err := b.a.env.State.Get(ctx, b.a.startKey())
+	if err != nil {
+		return fmt.Errorf("read when the mailbox was first read: %w", err)
+	}
+	b.start = start{}
+	if v == nil {
+		return nil
+	}
+	if err := json.Unmarshal(v, &b.start); err != nil {
+		return fmt.Errorf("read when the mailbox was first read: %w", err)
+	}
+	return nil
+}
+
+func (b *folder) storeStart(ctx context.Context) error {
+	v, err := json.Marshal(b.start)
+	if err == nil {
+		err = b.a.env.State.Put(ctx, b.a.startKey(), v)
+	}
+	if err != nil {
+		return fmt.Errorf("store when the mailbox was first read: %w", err)
+	}
+	return nil
 }
 
 // wait returns when there may be news, at the latest after a.idle.
@@ -331,7 +381,7 @@ func (b *folder) fetch(c *imapclient.Client, uid imap.UID) (*arrival, error) {
 	if slices.Contains(facts[i].Flags, imap.FlagDeleted) {
 		return nil, nil
 	}
-	if d := facts[i].InternalDate; !d.IsZero() && d.Before(b.since.Truncate(time.Second)) {
+	if b.start.excludes(b.last.with(uid), facts[i].InternalDate) {
 		return nil, nil
 	}
 	section := &imap.FetchItemBodySection{Peek: true}
@@ -450,7 +500,7 @@ func dialIMAP(ctx context.Context, cfg IMAP, h *imapclient.UnilateralDataHandler
 	}
 	if err := c.WaitGreeting(); err != nil {
 		c.Close()
-		return nil, &imapError{tlsStage(err), err}
+		return nil, &imapError{"connect", err}
 	}
 	if err := c.Login(cfg.User, password).Wait(); err != nil {
 		c.Close()

@@ -23,8 +23,10 @@ const (
 	// smtpTimeout is how long a client may be silent (RFC 5321 section
 	// 4.5.3.2.7: at least five minutes).
 	smtpTimeout = 5 * time.Minute
-	// maxSessions bounds the memory: each may hold one mail.
+	// maxSessions and maxParsing bound the memory: a session may hold one
+	// mail, and taking it apart needs several times its size.
 	maxSessions = 20
+	maxParsing  = 2
 	// maxRecipients is what RFC 5321 section 4.5.3.1.8 asks for.
 	maxRecipients = 100
 	// drain is how long a mail that is arriving may still take when we stop.
@@ -111,7 +113,7 @@ func bind(ctx context.Context, address string) (net.Listener, error) {
 
 // serve speaks SMTP or LMTP on l until ctx ends, which is no error.
 func (a *Adapter) serve(ctx context.Context, h chat.Handler, t tokens, l net.Listener, lmtp bool) error {
-	d := &door{a: a, ctx: ctx, h: h, tokens: t, free: make(chan struct{}, maxSessions)}
+	d := &door{a: a, ctx: ctx, h: h, tokens: t, free: make(chan struct{}, maxSessions), parsing: make(chan struct{}, maxParsing)}
 	s := smtp.NewServer(smtp.BackendFunc(d.newSession))
 	s.LMTP = lmtp
 	s.Domain = a.cfg.Listen.Hostname
@@ -142,11 +144,12 @@ func (a *Adapter) serve(ctx context.Context, h chat.Handler, t tokens, l net.Lis
 
 // door makes the sessions of one listener.
 type door struct {
-	a      *Adapter
-	ctx    context.Context
-	h      chat.Handler
-	tokens tokens
-	free   chan struct{} // holds one token for each session
+	a       *Adapter
+	ctx     context.Context
+	h       chat.Handler
+	tokens  tokens
+	free    chan struct{} // has an element for each session
+	parsing chan struct{} // has an element for each mail being taken apart
 
 	mu   sync.Mutex
 	busy int           // mails that are arriving or not yet answered
@@ -235,7 +238,9 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err // too large, or the connection broke
 	}
+	s.parsing <- struct{}{}
 	events := s.a.events(s.tokens, arrival{raw: raw, to: s.to, from: s.from, known: s.mail})
+	<-s.parsing
 	if err := s.h.Handle(s.ctx, events, chat.Cursor{}); err != nil {
 		s.log.Error("a mail was not stored; its sender was asked to try again", "err", err)
 		return errNotStored

@@ -51,7 +51,10 @@ func (n *Network) Handler(opts PageOptions) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /page.css", s.asset("page.css", "text/css; charset=utf-8"))
-	mux.HandleFunc("GET /page.js", s.asset("page.js", "text/javascript; charset=utf-8"))
+	mux.HandleFunc("GET /icon.svg", s.asset("icon.svg", "image/svg+xml"))
+	for _, script := range []string{"page.js", "chat.js", "mail.js"} {
+		mux.HandleFunc("GET /"+script, s.asset(script, "text/javascript; charset=utf-8"))
+	}
 	mux.HandleFunc("GET /events", s.events)
 	mux.HandleFunc("GET /api/state", s.state)
 	mux.HandleFunc("GET /api/rooms", s.rooms)

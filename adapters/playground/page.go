@@ -19,7 +19,10 @@ var pageTemplate = template.Must(template.ParseFS(assets, "assets/page.html"))
 func toHTML(text string) string { return markup.MarkdownToHTML(text) }
 
 // panel is one chat column of the page.
-type panel struct{ ID, Title string }
+type panel struct {
+	ID, Title string
+	Tab       string // a shorter title
+}
 
 // pageConfig is what the script is told.
 type pageConfig struct {
@@ -56,7 +59,7 @@ func (s *server) page(w http.ResponseWriter, r *http.Request) {
 		Config pageConfig
 	}{
 		words, steps, s.opts.Links,
-		[]panel{{"public", words.Public}, {"team", words.Team}, {"status", words.Status}},
+		[]panel{{"public", words.Public, words.PublicTab}, {"team", words.Team, words.Team}, {"status", words.Status, words.StatusTab}},
 		s.opts.Mailbox != nil,
 		pageConfig{Words: words, Support: support, Mail: s.opts.Mailbox != nil},
 	})

@@ -2,17 +2,17 @@ package playground
 
 import "strings"
 
-// words are the page's sentences; those that the script needs are in its
+// pageWords are the page's sentences; those that the script needs are in its
 // configuration under their JSON names.
 type pageWords struct {
-	Lang                                           string   `json:"lang"`
-	Title                                          string   `json:"-"`
-	Lead                                           string   `json:"-"`
-	Steps                                          []string `json:"-"`
-	Tabs                                           string   `json:"-"`
-	Mail, Public, Team, Status                     string   `json:"-"`
-	Room, Who, Write, To, Subject, Text, SendMail  string   `json:"-"`
-	CloseWord, NewMail, MailList, Skip, HintsTitle string   `json:"-"`
+	Lang                                             string   `json:"lang"`
+	Title                                            string   `json:"-"`
+	Lead                                             string   `json:"-"`
+	Steps                                            []string `json:"-"`
+	Tabs                                             string   `json:"-"`
+	Mail, Public, Team, Status, PublicTab, StatusTab string   `json:"-"`
+	Room, Who, Write, To, Subject, Text, SendMail    string   `json:"-"`
+	CloseWord, NewMail, MailList, Skip, HintsTitle   string   `json:"-"`
 
 	Live        string `json:"live"`
 	Lost        string `json:"lost"`
@@ -70,7 +70,7 @@ var french = pageWords{
 		"**Répondez dans le fil** : cela reste entre vous. Puis touchez ✉️ sur votre message pour l’envoyer.",
 		"**La réponse part** après un court délai (⏳ puis 📬) : lisez-la dans le courrier, et répondez.",
 	},
-	Tabs: "Parties de la page", Mail: "Courrier", Public: "Salon public", Team: "Équipe", Status: "État des services",
+	Tabs: "Parties de la page", Mail: "Courrier", Public: "Salon public", Team: "Équipe", Status: "État des services", PublicTab: "Public", StatusTab: "État",
 	Room: "Salon", Who: "Je suis", Write: "Écrire un mail", To: "À", Subject: "Objet", Text: "Texte", SendMail: "Envoyer le mail",
 	CloseWord: "Fermer", NewMail: "Nouveau mail", MailList: "Mails reçus et écrits", Skip: "Aller à l’équipe", HintsTitle: "En une minute",
 
@@ -95,7 +95,7 @@ var english = pageWords{
 		"**Answer in the thread**: that stays among you. Then tap ✉️ on your message to send it.",
 		"**The answer leaves** after a short hold (⏳ then 📬): read it in the mailbox, and answer.",
 	},
-	Tabs: "Parts of the page", Mail: "Mailbox", Public: "Public room", Team: "Team", Status: "Service status",
+	Tabs: "Parts of the page", Mail: "Mailbox", Public: "Public room", Team: "Team", Status: "Service status", PublicTab: "Public", StatusTab: "Status",
 	Room: "Room", Who: "I am", Write: "Write a mail", To: "To", Subject: "Subject", Text: "Text", SendMail: "Send the mail",
 	CloseWord: "Close", NewMail: "New mail", MailList: "Mails received and written", Skip: "Go to the team", HintsTitle: "In a minute",
 

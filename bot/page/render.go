@@ -74,26 +74,26 @@ const (
 )
 
 type entryData struct {
-	ID                tickets.ID
-	Tone              tone
-	Label             string // the tone in words
-	Where             string
-	Avatar            avatar
-	Name              string
-	Clock, Full, Time string
-	Brief             bool // a change of state: one line
-	Dated             string
-	Subject           string
-	Revised           string
-	Deleted           string
-	Body, Folded      template.HTML
-	Same              string // that the text stands elsewhere, with SameAs
-	SameAs            tickets.ID
-	Excerpt           string
-	Fate              string // of a reply
-	By                string
-	Sends             []sendData
-	Files             []fileData
+	ID           tickets.ID
+	Tone         tone
+	Label        string // the tone in words
+	Where        string
+	Avatar       avatar
+	Name         string
+	Clock, Time  string
+	Brief        bool // a change of state: one line
+	Dated        string
+	Subject      string
+	Revised      string
+	Deleted      string
+	Body, Folded template.HTML
+	Same         string // that the text stands elsewhere, with SameAs
+	SameAs       tickets.ID
+	Excerpt      string
+	Fate         string // of a reply
+	By           string
+	Sends        []sendData
+	Files        []fileData
 }
 
 type sendData struct{ To, State, Reason, Tone string }
@@ -127,7 +127,7 @@ func (p *Pages) ticketData(v View, desk Desk, lang string, q query) data {
 	t := &ticketData{
 		Number: fmt.Sprintf("#%d", tk.ID), Subject: clean(tk.Subject), Desk: clean(desk.Title),
 		State: string(tk.State), StateWord: d.T("state." + string(tk.State)),
-		Count:     d.T("count.entries", "Count", len(v.Entries)+v.Earlier+v.Later),
+		Count:     d.T("page.entries", "Count", len(v.Entries)+v.Earlier+v.Later),
 		Zone:      d.T("page.zone", "Zone", p.loc.String()),
 		OtherLang: q.with("lang", other(lang)), OtherWord: other(lang),
 	}
@@ -298,8 +298,8 @@ func (d data) entry(tk tickets.Ticket, e Entry, same pointer) entryData {
 	at := e.At.Time().In(d.p.loc)
 	name := clean(e.Name)
 	out := entryData{ID: e.ID, Tone: toneOf(e), Name: name, Avatar: avatarOf(e.Author, name),
-		Clock: i18n.Clock(d.Lang, at, d.p.loc), Full: i18n.DateTime(d.Lang, at, d.p.loc),
-		Time: at.Format("2006-01-02T15:04:05Z07:00"), Brief: e.Kind == tickets.Change,
+		Clock: i18n.Clock(d.Lang, at, d.p.loc),
+		Time:  at.Format("2006-01-02T15:04:05Z07:00"), Brief: e.Kind == tickets.Change,
 		Subject: clean(e.Subject), Where: d.where(e.From),
 	}
 	out.Label = d.T("page.tone." + string(out.Tone))

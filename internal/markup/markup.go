@@ -20,12 +20,6 @@ import (
 // or before a "!" it takes their meaning away without being seen.
 const wordJoiner = "\u2060"
 
-// folds are the letters that do not decompose into a base and an accent.
-var folds = strings.NewReplacer(
-	"œ", "oe", "æ", "ae", "ß", "ss", "ø", "o", "ł", "l", "đ", "d",
-	"’", "'", "‘", "'", "`", "'",
-)
-
 // Fold gives s in lower case, without accents, ligatures and kinds of spaces
 // and apostrophes: what search and command words compare. Characters without
 // width or meaning (zero-width, variation selectors) are left out.
@@ -37,14 +31,41 @@ func Fold(s string) string {
 	b.Grow(len(s))
 	for _, r := range norm.NFKD.String(strings.ToValidUTF8(s, "\uFFFD")) {
 		switch {
+		case r == '`':
+			b.WriteByte('\'')
+		case r < utf8.RuneSelf:
+			b.WriteRune(unicode.ToLower(r))
 		case unicode.Is(unicode.Mn, r), unicode.Is(unicode.Cf, r):
 		case unicode.Is(unicode.Zs, r):
 			b.WriteByte(' ')
 		default:
-			b.WriteRune(unicode.ToLower(r))
+			foldRune(&b, unicode.ToLower(r))
 		}
 	}
-	return folds.Replace(b.String())
+	return b.String()
+}
+
+// foldRune writes the letters that do not decompose into a base and an accent
+// as others type them.
+func foldRune(b *strings.Builder, r rune) {
+	switch r {
+	case 'œ':
+		b.WriteString("oe")
+	case 'æ':
+		b.WriteString("ae")
+	case 'ß':
+		b.WriteString("ss")
+	case 'ø':
+		b.WriteByte('o')
+	case 'ł':
+		b.WriteByte('l')
+	case 'đ':
+		b.WriteByte('d')
+	case '’', '‘':
+		b.WriteByte('\'')
+	default:
+		b.WriteRune(r)
+	}
 }
 
 func isPlainASCII(s string) bool {

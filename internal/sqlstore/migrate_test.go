@@ -175,8 +175,8 @@ var bodiless = []string{
 	"entry.author_name", "reply.asked", "reply.gesture", "link.refs", "copy.remote_id", "file.type", "file.content_id",
 	"file_token.token_hash", "delivery.op", "delivery.slot", "delivery.parts", "service.id",
 	"incident.team_adapter", "incident.team_room", "incident.team_thread",
-	"timer.body",     // settings of the timer, never a message
-	"ticket.subject",                     // see erasures
+	"timer.body",                        // settings of the timer, never a message
+	"ticket.subject",                    // see erasures
 	"ticket.hints", "ticket.last_event", // words of the program
 	"incident.title", // public, and corrected by `incident edit`
 }

@@ -202,7 +202,7 @@ func TestEntries(t *testing.T) {
 				Revision int
 				At       int64
 			}
-			err4 := tx.tx.Get(&old, "SELECT body, revision, at FROM entry_revision")
+			err4 := tx.get(&old, "SELECT body, revision, at FROM entry_revision WHERE entry_id = $1", sc.first.ID)
 			if old.Body != "Bonjour" || old.Revision != 1 || old.At != 50 {
 				t.Errorf("the body that stood before: %+v", old)
 			}

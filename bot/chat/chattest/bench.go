@@ -60,7 +60,8 @@ func (b *bench) halt() {
 	b.Helper()
 	b.stop()
 	b.stop = nil
-	late := time.NewTimer(endWithin)
+	limit := min(endWithin, b.world.Timeout)
+	late := time.NewTimer(limit)
 	defer late.Stop()
 	select {
 	case err := <-b.ended:
@@ -68,7 +69,7 @@ func (b *bench) halt() {
 			b.Errorf("Run returned %v after its context ended, want nil", err)
 		}
 	case <-late.C:
-		b.Errorf("Run did not return within %v after its context ended", endWithin)
+		b.Errorf("Run did not return within %v after its context ended", limit)
 	}
 }
 
