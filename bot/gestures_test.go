@@ -43,9 +43,11 @@ func (w *world) noMail(s string) {
 	}
 }
 
-func TestHoldFollowsEditsAndStops(t *testing.T) {
+func TestHoldFollowsEditsAndStops(t *testing.T) { both(t, holdFollowsEditsAndStops) }
+
+func holdFollowsEditsAndStops(t *testing.T, on setup) {
 	t.Run("an edit in the hold counts", func(t *testing.T) {
-		w := newWorld(t, func(w *world) { w.opt.Desks[0].HoldMail = 2 * time.Second })
+		w := newWorld(t, on, func(w *world) { w.opt.Desks[0].HoldMail = 2 * time.Second })
 		card := w.ticketByMail("horaires")
 		note := w.post("camille", "equipe", card.ID, "Brouillon avec une fote")
 		w.react("camille", note.ID, "✉")
@@ -65,7 +67,7 @@ func TestHoldFollowsEditsAndStops(t *testing.T) {
 	}
 	for name, stop := range stops {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, long)
+			w := newWorld(t, on, long)
 			card := w.ticketByMail("horaires")
 			note := w.post("camille", "equipe", card.ID, "Pas encore")
 			w.react("camille", note.ID, "✉️")
@@ -80,8 +82,10 @@ func TestHoldFollowsEditsAndStops(t *testing.T) {
 	}
 }
 
-func TestOnlyTheTeamSends(t *testing.T) {
-	w := newWorld(t, long)
+func TestOnlyTheTeamSends(t *testing.T) { both(t, onlyTheTeamSends) }
+
+func onlyTheTeamSends(t *testing.T, on setup) {
+	w := newWorld(t, on, long)
 	card := w.ticketByMail("essai")
 	note := w.post("sacha", "equipe", card.ID, "Réponse de Sacha")
 	w.react("sacha", note.ID, "✉️")
@@ -92,8 +96,10 @@ func TestOnlyTheTeamSends(t *testing.T) {
 	w.await("⏳", func() bool { return w.marked("equipe", note.ID, "⏳") })
 }
 
-func TestSecondGestureDoesNothing(t *testing.T) {
-	w := newWorld(t)
+func TestSecondGestureDoesNothing(t *testing.T) { both(t, secondGestureDoesNothing) }
+
+func secondGestureDoesNothing(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	card := w.ticketByMail("double")
 	note := w.post("camille", "equipe", card.ID, "Une seule fois")
 	w.react("camille", note.ID, "✉️")
@@ -111,8 +117,10 @@ func TestSecondGestureDoesNothing(t *testing.T) {
 	}
 }
 
-func TestCrossingIsAskedAbout(t *testing.T) {
-	w := newWorld(t, long)
+func TestCrossingIsAskedAbout(t *testing.T) { both(t, crossingIsAskedAbout) }
+
+func crossingIsAskedAbout(t *testing.T, on setup) {
+	w := newWorld(t, on, long)
 	card := w.ticketByMail("croisement")
 	note := w.post("camille", "equipe", card.ID, "Essayez ceci")
 	w.find("equipe", "note", has("Essayez ceci"))
@@ -128,8 +136,10 @@ func TestCrossingIsAskedAbout(t *testing.T) {
 	w.await("held after the second gesture", func() bool { return w.marked("equipe", note.ID, "⏳") || w.count(w.rich, "equipe", fromBot("a écrit depuis")) == 2 })
 }
 
-func TestInsideWordsAreAskedAbout(t *testing.T) {
-	w := newWorld(t, long)
+func TestInsideWordsAreAskedAbout(t *testing.T) { both(t, insideWordsAreAskedAbout) }
+
+func insideWordsAreAskedAbout(t *testing.T, on setup) {
+	w := newWorld(t, on, long)
 	card := w.ticketByMail("interne")
 	note := w.post("camille", "equipe", card.ID, "Voir avec canari.interne")
 	w.react("camille", note.ID, "✉️")
@@ -138,8 +148,10 @@ func TestInsideWordsAreAskedAbout(t *testing.T) {
 	w.await("⏳", func() bool { return w.marked("equipe", note.ID, "⏳") })
 }
 
-func TestCommandsNeverLeave(t *testing.T) {
-	w := newWorld(t, long)
+func TestCommandsNeverLeave(t *testing.T) { both(t, commandsNeverLeave) }
+
+func commandsNeverLeave(t *testing.T, on setup) {
+	w := newWorld(t, on, long)
 	card := w.ticketByMail("commandes")
 	for _, text := range []string{"!! attention", "!r !fermer", "/etc/hosts est faux"} {
 		note := w.post("camille", "equipe", card.ID, text)
@@ -151,8 +163,10 @@ func TestCommandsNeverLeave(t *testing.T) {
 	}
 }
 
-func TestReplyCommandAndMarksMeanNothing(t *testing.T) {
-	w := newWorld(t)
+func TestReplyCommandAndMarksMeanNothing(t *testing.T) { both(t, replyCommandAndMarksMeanNothing) }
+
+func replyCommandAndMarksMeanNothing(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	card := w.ticketByMail("commande")
 	m := w.post("camille", "equipe", card.ID, "! R  Voici la réponse\nsur deux lignes")
 	w.mail("the reply", func(m playground.Mail) bool { return strings.Contains(m.Text, "Voici la réponse\nsur deux lignes") })
@@ -165,8 +179,10 @@ func TestReplyCommandAndMarksMeanNothing(t *testing.T) {
 	w.noMail("Interne")
 }
 
-func TestReplyCloses(t *testing.T) {
-	w := newWorld(t)
+func TestReplyCloses(t *testing.T) { both(t, replyCloses) }
+
+func replyCloses(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	card := w.ticketByMail("fin")
 	w.post("camille", "equipe", card.ID, "!rf Réglé.")
 	w.mail("the reply", func(m playground.Mail) bool { return strings.Contains(m.Text, "Réglé.") })
@@ -175,8 +191,10 @@ func TestReplyCloses(t *testing.T) {
 	w.find("equipe", "reopened card", func(m playground.Message) bool { return m.ID == card.ID && strings.Contains(m.Text, "ouvert") && strings.Contains(m.Text, "rouvert") })
 }
 
-func TestCardVerbs(t *testing.T) {
-	w := newWorld(t)
+func TestCardVerbs(t *testing.T) { both(t, cardVerbs) }
+
+func cardVerbs(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	card := w.ticketByMail("fiche")
 	now := func(s string) func(playground.Message) bool {
 		return func(m playground.Message) bool { return m.ID == card.ID && strings.Contains(m.Text, s) }
@@ -206,8 +224,10 @@ func TestCardVerbs(t *testing.T) {
 	w.find("equipe", "closed", now("fermé par Camille"))
 }
 
-func TestReplyForm(t *testing.T) {
-	w := newWorld(t)
+func TestReplyForm(t *testing.T) { both(t, replyForm) }
+
+func replyForm(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	card := w.ticketByMail("formulaire")
 	w.post("camille", "equipe", card.ID, "Mon brouillon")
 	w.find("equipe", "note", has("Mon brouillon"))
@@ -222,8 +242,10 @@ func TestReplyForm(t *testing.T) {
 	w.find("equipe", "the note in the room", func(m playground.Message) bool { return m.Thread == card.ID && strings.Contains(m.Text, "Texte du formulaire") })
 }
 
-func TestPublicChannel(t *testing.T) {
-	w := newWorld(t)
+func TestPublicChannel(t *testing.T) { both(t, publicChannel) }
+
+func publicChannel(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	q := w.post("alice", "entraide", "", "Comment changer mon mot de passe ?")
 	card := w.card("Comment changer")
 	w.post("alice", "entraide", "", "J'ai oublié de dire : le site est example.org")
@@ -250,8 +272,10 @@ func TestPublicChannel(t *testing.T) {
 	w.find("equipe", "deleted in place", func(m playground.Message) bool { return m.ID == line.ID && strings.Contains(m.Text, "message effacé") })
 }
 
-func TestPublicAckWaitsAndYields(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.opt.Desks[0].AckAfter = 400 * time.Millisecond })
+func TestPublicAckWaitsAndYields(t *testing.T) { both(t, publicAckWaitsAndYields) }
+
+func publicAckWaitsAndYields(t *testing.T, on setup) {
+	w := newWorld(t, on, func(w *world) { w.opt.Desks[0].AckAfter = 400 * time.Millisecond })
 	first := w.post("alice", "entraide", "", "Question une")
 	second := w.post("basile", "entraide", "", "Question deux")
 	w.card("Question deux")
@@ -262,8 +286,10 @@ func TestPublicAckWaitsAndYields(t *testing.T) {
 	}
 }
 
-func TestPromote(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.opt.Desks[0].Intakes[1].Opens = bot.OnMention })
+func TestPromote(t *testing.T) { both(t, promote) }
+
+func promote(t *testing.T, on setup) {
+	w := newWorld(t, on, func(w *world) { w.opt.Desks[0].Intakes[1].Opens = bot.OnMention })
 	m := w.post("alice", "entraide", "", "mon disque est plein")
 	w.post("basile", "entraide", "", "un peu de place ?")
 	w.post("basile", "entraide", "", "et vite")
@@ -282,8 +308,10 @@ func TestPromote(t *testing.T) {
 	}
 }
 
-func TestPrivateConversation(t *testing.T) {
-	w := newWorld(t)
+func TestPrivateConversation(t *testing.T) { both(t, privateConversation) }
+
+func privateConversation(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	q := w.post("alice", "entraide", "", "Je ne peux plus entrer")
 	card := w.card("Je ne peux plus entrer")
 	w.post("camille", "equipe", card.ID, "!mp")
@@ -310,8 +338,10 @@ func TestPrivateConversation(t *testing.T) {
 	}
 }
 
-func TestObserve(t *testing.T) {
-	w := newWorld(t, func(w *world) { w.opt.Desks[0].Observe = true })
+func TestObserve(t *testing.T) { both(t, observe) }
+
+func observe(t *testing.T, on setup) {
+	w := newWorld(t, on, func(w *world) { w.opt.Desks[0].Observe = true })
 	card := w.ticketByMail("observation")
 	note := w.post("camille", "equipe", card.ID, "Rien ne doit partir")
 	w.react("camille", note.ID, "✉️")
@@ -323,8 +353,10 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-func TestTwoTeamRoomsAndAPoorOne(t *testing.T) {
-	w := newWorld(t, twoRooms)
+func TestTwoTeamRoomsAndAPoorOne(t *testing.T) { both(t, twoTeamRoomsAndAPoorOne) }
+
+func twoTeamRoomsAndAPoorOne(t *testing.T, on setup) {
+	w := newWorld(t, on, twoRooms)
 	card := w.ticketByMail("deux salons")
 	card2 := w.find("equipe2", "card", func(m playground.Message) bool { return m.Card })
 	w.findOn(w.poor, "salle", "card line", has("#1"))
@@ -354,8 +386,10 @@ func TestTwoTeamRoomsAndAPoorOne(t *testing.T) {
 	}
 }
 
-func TestGatheredLinesInAPoorRoom(t *testing.T) {
-	w := newWorld(t, twoRooms)
+func TestGatheredLinesInAPoorRoom(t *testing.T) { both(t, gatheredLinesInAPoorRoom) }
+
+func gatheredLinesInAPoorRoom(t *testing.T, on setup) {
+	w := newWorld(t, on, twoRooms)
 	w.ticketByMail("rassemblées")
 	w.findOn(w.poor, "salle", "card line", has("#1"))
 	w.postPoor("camille", "salle", "!sur #1")
@@ -367,8 +401,10 @@ func TestGatheredLinesInAPoorRoom(t *testing.T) {
 	w.mail("both lines", func(m playground.Mail) bool { return strings.Contains(m.Text, "première ligne\nseconde ligne") })
 }
 
-func TestIncidentEverywhere(t *testing.T) {
-	w := newWorld(t, func(w *world) {
+func TestIncidentEverywhere(t *testing.T) { both(t, incidentEverywhere) }
+
+func incidentEverywhere(t *testing.T, on setup) {
+	w := newWorld(t, on, func(w *world) {
 		w.opt.Status.Rooms = append(w.opt.Status.Rooms, chat.Place{Adapter: "irc", Room: "asso"})
 	})
 	w.post("camille", "equipe", "", "!incident début messagerie envois retardés")
@@ -387,8 +423,10 @@ func TestIncidentEverywhere(t *testing.T) {
 	w.find("equipe", "none open", fromBot("Aucun incident n’est en cours"))
 }
 
-func TestNothingIsLostOverARestart(t *testing.T) {
-	w := newWorld(t, long)
+func TestNothingIsLostOverARestart(t *testing.T) { both(t, nothingIsLostOverARestart) }
+
+func nothingIsLostOverARestart(t *testing.T, on setup) {
+	w := newWorld(t, on, long)
 	card := w.ticketByMail("redémarrage")
 	note := w.post("camille", "equipe", card.ID, "Partira après")
 	w.react("camille", note.ID, "✉️")

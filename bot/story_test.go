@@ -9,8 +9,10 @@ import (
 
 // TestMailBecomesATicketAndIsAnswered is the main job: a mail, a card, a note,
 // an envelope, an answer by mail, and the answer to that.
-func TestMailBecomesATicketAndIsAnswered(t *testing.T) {
-	w := newWorld(t)
+func TestMailBecomesATicketAndIsAnswered(t *testing.T) { both(t, mailBecomesATicketAndIsAnswered) }
+
+func mailBecomesATicketAndIsAnswered(t *testing.T, on setup) {
+	w := newWorld(t, on)
 	w.write(playground.Letter{By: "alice", Subject: "Mon site ne répond plus", Text: "Bonjour,\n\nErreur 502 depuis ce matin."})
 	card := w.card("Mon site ne répond plus")
 	if !strings.Contains(card.Text, "alice@customers.example") || !strings.Contains(card.Text, "Erreur 502") {

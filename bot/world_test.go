@@ -19,6 +19,7 @@ import (
 	"permanence/bot/ticketcmd"
 	"permanence/internal/i18n"
 	"permanence/internal/sqlstore"
+	"permanence/internal/testservers"
 	"permanence/statuspage"
 )
 
@@ -54,6 +55,14 @@ func people() []playground.Account {
 func team() []string { return []string{"permanence", "camille", "dominique", "sacha"} }
 
 type setup func(*world)
+
+// both runs a test on SQLite and on PostgreSQL.
+func both(t *testing.T, f func(*testing.T, setup)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, func(*world) {}) })
+	t.Run("postgres", func(t *testing.T) {
+		f(t, func(w *world) { w.db = testservers.Postgres(w.t) })
+	})
+}
 
 // newWorld starts everything on loopback and waits until the bot is ready.
 func newWorld(t *testing.T, more ...setup) *world {
@@ -94,6 +103,7 @@ func newWorld(t *testing.T, more ...setup) *world {
 			Intakes: []bot.Intake{
 				{Place: chat.Place{Adapter: "mail", Room: "support@example.org"}, Mail: true},
 				{Place: chat.Place{Adapter: "tchat", Room: "entraide"}, Opens: bot.OnMessage},
+				{Place: chat.Place{Adapter: "mail", Room: "facturation@example.org"}, Mail: true},
 			},
 			Agents:   []bot.AccountRef{{Adapter: "tchat", Handle: "camille"}, {Adapter: "tchat", Handle: "dominique"}, {Adapter: "irc", Handle: "camille"}},
 			HoldMail: 100 * time.Millisecond, HoldChat: 100 * time.Millisecond, HoldOthers: 300 * time.Millisecond,
@@ -142,7 +152,7 @@ func (w *world) start() {
 		Listen:     email.Listen{SMTP: w.smtpIn},
 		SMTP:       email.SMTP{Server: w.sink, TLS: email.Plaintext},
 		Subaddress: "+",
-	}, env("mail", "support@example.org"))
+	}, env("mail", "support@example.org", "facturation@example.org"))
 	must(t, err)
 	opt := w.opt
 	opt.Store, opt.Catalog = store, catalog

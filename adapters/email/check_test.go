@@ -98,6 +98,17 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// A server that offers no STARTTLS, or whose offer somebody took out on the
+// way, gets neither password nor mail.
+func TestNoStartTLS(t *testing.T) {
+	s := newSink(t)
+	a := newAdapter(t, Config{SMTP: SMTP{Server: s.addr, TLS: StartTLS, User: "support", Password: "correct"}}, newStore())
+	_, err := a.Do(t.Context(), answer(), attempt("k1"))
+	if e := asError(t, err, chat.Temporary); !strings.Contains(e.Reason.FR, "n’a pas pu être protégée") || len(s.mails()) > 0 {
+		t.Errorf("%+v, %v", e.Reason, err)
+	}
+}
+
 // TestCheck compares what `permanence check` prints, in both languages.
 func TestCheck(t *testing.T) {
 	s := newSink(t)

@@ -17,6 +17,9 @@ import (
 	"permanence/bot/chat"
 )
 
+// dialTimeout is for connecting alone.
+const dialTimeout = 30 * time.Second
+
 // submission is a connection to the submission server, greeted and logged in.
 type submission struct {
 	*smtp.Client
@@ -229,35 +232,4 @@ func senderFailure(from string, err error) *chat.Error {
 		FR: fmt.Sprintf("le serveur d’envoi ne nous permet pas d’écrire en tant que %s : rien ne part de cette adresse ; une personne qui administre doit vérifier smtp.user et les droits du compte", from),
 		EN: fmt.Sprintf("the submission server does not let us write as %s: nothing leaves from this address; an administrator must check smtp.user and the account’s rights", from),
 	}}
-}
-
-// imapReason says why the mailbox cannot be read.
-func imapReason(cfg IMAP, err error) chat.Text {
-	host, _, _ := net.SplitHostPort(cfg.Server)
-	stage := "connect"
-	var e *imapError
-	if errors.As(err, &e) {
-		stage = e.stage
-	}
-	switch stage {
-	case "login":
-		return chat.Text{
-			FR: fmt.Sprintf("le serveur de courriel %s refuse notre mot de passe : aucun courriel n’est relevé ; une personne qui administre doit le corriger", host),
-			EN: fmt.Sprintf("the mail server %s refuses our password: no mail is read; an administrator must correct it", host),
-		}
-	case "folder":
-		return chat.Text{
-			FR: fmt.Sprintf("le dossier « %s » n’existe pas sur %s : aucun courriel n’est relevé ; une personne qui administre doit corriger imap.folder", cfg.Folder, host),
-			EN: fmt.Sprintf("the folder “%s” does not exist on %s: no mail is read; an administrator must correct imap.folder", cfg.Folder, host),
-		}
-	case "tls", "tls-name":
-		return chat.Text{
-			FR: fmt.Sprintf("la connexion au serveur de courriel %s n’a pas pu être protégée (TLS) : aucun courriel n’est relevé ; une personne qui administre doit vérifier imap.tls et le certificat", host),
-			EN: fmt.Sprintf("the connection to the mail server %s could not be protected (TLS): no mail is read; an administrator must check imap.tls and the certificate", host),
-		}
-	}
-	return chat.Text{
-		FR: fmt.Sprintf("le serveur de courriel %s ne répond pas : les courriels seront relevés dès son retour", host),
-		EN: fmt.Sprintf("the mail server %s does not answer: mails will be read as soon as it is back", host),
-	}
 }

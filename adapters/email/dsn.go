@@ -158,22 +158,24 @@ func (d *dsn) readStatus(content []byte) {
 
 // readReceipt reads the one block of a disposition notification.
 func (d *dsn) readReceipt(content []byte) {
-	for _, h := range groups(content) {
-		if id := bareID(h.Get("Original-Message-Id")); id != "" {
-			d.MessageID = id
-		}
-		_, what, _ := strings.Cut(h.Get("Disposition"), ";")
-		what, _, _ = strings.Cut(what, "/")
-		if what = strings.ToLower(oneLine(what, 20)); what == "" {
-			what = "displayed"
-		}
-		d.Reports = append(d.Reports, report{
-			Action:            what,
-			Recipient:         typed(h.Get("Final-Recipient")),
-			OriginalRecipient: typed(h.Get("Original-Recipient")),
-		})
+	blocks := groups(content)
+	if len(blocks) == 0 {
 		return
 	}
+	h := blocks[0]
+	if id := bareID(h.Get("Original-Message-Id")); id != "" {
+		d.MessageID = id
+	}
+	_, what, _ := strings.Cut(h.Get("Disposition"), ";")
+	what, _, _ = strings.Cut(what, "/")
+	if what = strings.ToLower(oneLine(what, 20)); what == "" {
+		what = "displayed"
+	}
+	d.Reports = append(d.Reports, report{
+		Action:            what,
+		Recipient:         typed(h.Get("Final-Recipient")),
+		OriginalRecipient: typed(h.Get("Original-Recipient")),
+	})
 }
 
 // typed gives the address of "rfc822; a@b".

@@ -44,7 +44,8 @@ func fold(all string, how foldOptions) (text, folded string) {
 // cutQuote separates the quoted mail.
 func cutQuote(lines []string, how foldOptions) (kept, cut []string) {
 	start, from := -1, 0
-	for i := range lines {
+	// Nobody writes that much above a quote, and each line costs some work.
+	for i := range min(len(lines), 3000) {
 		kind, head := quoteHead(lines[i:], how)
 		if kind == forwarded {
 			return lines, nil
@@ -131,32 +132,41 @@ func quoteHead(lines []string, how foldOptions) (kind headKind, head int) {
 	return attribution(lines, how)
 }
 
-// mayBegin is a quick look that spares most lines the rules.
+// mayBegin is a quick look that spares most lines the rules: a head has a mark
+// or a rule, a colon near its start, or one at its end, at most two lines on.
 func mayBegin(lines []string) bool {
 	line := lines[0]
-	if strings.ContainsAny(line, ":\ue0e1\ue0e2") || strings.Contains(line, "--") || strings.Contains(line, "__") || strings.Contains(line, `\_`) ||
-		strings.Contains(line, "ligne") || strings.Contains(line, "line") {
+	if i := strings.IndexByte(line, ':'); i >= 0 && i < 40 {
 		return true
 	}
-	if len(lines) == 1 || isBlankLine(line) || isQuote(line) {
-		return false
+	for _, s := range []string{string(quoteMark), string(restMark), "--", "__", `\_`, "cette ligne", "this line"} {
+		if strings.Contains(line, s) {
+			return true
+		}
 	}
-	return strings.ContainsRune(lines[1], ':') || len(lines) > 2 && strings.ContainsRune(lines[2], ':')
+	for i := 0; i < 3 && i < len(lines) && !isBlankLine(lines[i]); i++ {
+		if strings.HasSuffix(strings.TrimRight(lines[i], " \t*_\u00a0\u202f"), ":") {
+			return true
+		}
+	}
+	return false
 }
 
 // attribution recognises "Le … , Camille a écrit :", on up to three lines.
 func attribution(lines []string, how foldOptions) (kind headKind, head int) {
-	if isQuote(lines[0]) {
-		return noHead, 0
-	}
+	// Apple writes it inside of the quote.
+	inside := isQuote(lines[0])
 	joined := ""
-	for n := 1; n <= 3 && n <= len(lines) && !isBlankLine(lines[n-1]) && !isQuote(lines[n-1]); n++ {
-		joined = strings.TrimSpace(joined + " " + normal(lines[n-1]))
+	for n := 1; n <= 3 && n <= len(lines) && !isBlankLine(lines[n-1]) && isQuote(lines[n-1]) == inside; n++ {
+		joined = strings.TrimSpace(joined + " " + strings.TrimLeft(normal(lines[n-1]), "> "))
 		if len(joined) > 400 || !attributionStart.MatchString(joined) {
 			return noHead, 0
 		}
 		if !attributionEnd.MatchString(joined) || !strings.ContainsAny(joined, "0123456789") {
 			continue
+		}
+		if inside {
+			return quoteFollows, 0
 		}
 		if q := untilQuote(lines[n:], 2); q >= 0 {
 			return quoteFollows, n + q
@@ -285,7 +295,7 @@ func isBlankLine(line string) bool {
 		return true
 	}
 	for _, r := range line {
-		if !unicode.IsSpace(r) && r != signatureMark && r != '\u200b' && r != '\ufeff' {
+		if !unicode.IsSpace(r) && r != quoteMark && r != restMark && r != signatureMark && r != '\u200b' && r != '\ufeff' {
 			return false
 		}
 	}
@@ -332,6 +342,9 @@ func cutSignature(lines []string) (kept, signature []string) {
 // withoutSignature is for telling whether there is anything else.
 func withoutSignature(lines []string) []string {
 	for i, l := range lines {
+		if strings.ContainsRune(l, signatureMark) && countLines(lines[i:]) <= maxSignature {
+			return nil
+		}
 		if !isBlankLine(l) {
 			if t := strings.TrimRightFunc(strings.TrimPrefix(l, `\`), unicode.IsSpace); t == "--" && countLines(lines[i:]) <= maxSignature {
 				return nil

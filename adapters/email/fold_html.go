@@ -1,6 +1,7 @@
 package email
 
 import (
+	"bytes"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -60,10 +61,12 @@ func markQuotes(source string) string {
 			b.Write(z.Raw())
 			return b.String()
 		}
-		b.Write(z.Raw())
+		raw := z.Raw()
 		if kind != html.StartTagToken && kind != html.SelfClosingTagToken {
+			b.Write(raw)
 			continue
 		}
+		raw = bytes.Clone(raw) // reading the attributes changes it
 		name, more := z.TagName()
 		tag := string(name)
 		var class, id, kindOf, style string
@@ -81,7 +84,13 @@ func markQuotes(source string) string {
 				style = string(value)
 			}
 		}
-		if mark := markOf(tag, class, strings.ToLower(id), kindOf, style); mark != 0 {
+		mark := markOf(tag, class, strings.ToLower(id), kindOf, style)
+		if mark != 0 && tag == "pre" { // not into what becomes a block of code
+			b.WriteRune(mark)
+			mark = 0
+		}
+		b.Write(raw)
+		if mark != 0 {
 			b.WriteRune(mark)
 		}
 	}

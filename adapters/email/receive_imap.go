@@ -3,7 +3,6 @@ package email
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -21,8 +20,6 @@ import (
 )
 
 const (
-	// dialTimeout is for connecting and greeting.
-	dialTimeout = 30 * time.Second
 	// imapTimeout is for a command, imapFetchTimeout for a whole mail. The
 	// commands of go-imap have neither context nor deadline: closing the
 	// connection is what ends them.
@@ -443,86 +440,3 @@ func (b *folder) unfetched(uid imap.UID, err error) chat.Event {
 }
 
 func (c cursor) with(uid imap.UID) cursor { return cursor{c.validity, uid} }
-
-// bounded closes the connection unless the function it returns is called
-// within d.
-func bounded(c *imapclient.Client, d time.Duration) (done func()) {
-	t := time.AfterFunc(d, func() { c.Close() })
-	return func() { t.Stop() }
-}
-
-// imapError is a failure to reach the folder, with what it was about.
-type imapError struct {
-	stage string // "connect", "tls", "login", "folder"
-	err   error
-}
-
-func (e *imapError) Error() string { return e.stage + ": " + e.err.Error() }
-func (e *imapError) Unwrap() error { return e.err }
-
-// dialIMAP connects and logs in.
-func dialIMAP(ctx context.Context, cfg IMAP, h *imapclient.UnilateralDataHandler) (*imapclient.Client, error) {
-	password, err := secret(cfg.Password, cfg.PasswordFile)
-	if err != nil {
-		return nil, &imapError{"login", err}
-	}
-	tlsConfig, err := clientTLS(cfg.Server, cfg.CAFile)
-	if err != nil {
-		return nil, &imapError{"tls", err}
-	}
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", cfg.Server)
-	if err != nil {
-		return nil, &imapError{"connect", err}
-	}
-	// From here to the login the connection is bounded as a whole.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	guard := time.AfterFunc(imapTimeout, func() { conn.Close() })
-	defer guard.Stop()
-
-	opts := &imapclient.Options{UnilateralDataHandler: h, TLSConfig: tlsConfig}
-	var c *imapclient.Client
-	switch cfg.TLS {
-	case ImplicitTLS:
-		tlsConn := tls.Client(conn, tlsConfig)
-		if err := tlsConn.HandshakeContext(ctx); err != nil {
-			conn.Close()
-			return nil, &imapError{tlsStage(err), err}
-		}
-		c = imapclient.New(tlsConn, opts)
-	case StartTLS:
-		if c, err = imapclient.NewStartTLS(conn, opts); err != nil {
-			conn.Close()
-			return nil, &imapError{tlsStage(err), err}
-		}
-	default:
-		c = imapclient.New(conn, opts)
-	}
-	if err := c.WaitGreeting(); err != nil {
-		c.Close()
-		return nil, &imapError{"connect", err}
-	}
-	if err := c.Login(cfg.User, password).Wait(); err != nil {
-		c.Close()
-		var imapErr *imap.Error
-		if errors.As(err, &imapErr) && imapErr.Code != imap.ResponseCodeUnavailable {
-			return nil, &imapError{"login", err}
-		}
-		return nil, &imapError{"connect", err}
-	}
-	return c, nil
-}
-
-// examine opens the folder for reading only.
-func examine(c *imapclient.Client, cfg IMAP) (*imap.SelectData, error) {
-	defer bounded(c, imapTimeout)()
-	data, err := c.Select(cfg.Folder, &imap.SelectOptions{ReadOnly: true}).Wait()
-	var imapErr *imap.Error
-	if errors.As(err, &imapErr) && imapErr.Type == imap.StatusResponseTypeNo {
-		return nil, &imapError{"folder", err}
-	}
-	if err != nil {
-		return nil, &imapError{"connect", err}
-	}
-	return data, nil
-}

@@ -345,6 +345,11 @@ func TestT07Renumbered(t *testing.T) {
 	s.state(t, chat.CaughtUp)
 	p.put(t, numbered(1))
 	subjects(t, s, "mail 1")
+	// Somebody moves an older mail here: it is for us.
+	if _, err := p.user.Append("INBOX", literal{bytes.NewReader(numbered(7))}, &imap.AppendOptions{Time: old.Add(-time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	subjects(t, s, "mail 7")
 	p.mu.Lock()
 	p.validity = 4711
 	p.mu.Unlock()

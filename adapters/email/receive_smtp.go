@@ -238,15 +238,19 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err // too large, or the connection broke
 	}
-	s.parsing <- struct{}{}
-	events := s.a.events(s.tokens, arrival{raw: raw, to: s.to, from: s.from, known: s.mail})
-	<-s.parsing
+	events := s.parse(arrival{raw: raw, to: s.to, from: s.from, known: s.mail})
 	if err := s.h.Handle(s.ctx, events, chat.Cursor{}); err != nil {
 		s.log.Error("a mail was not stored; its sender was asked to try again", "err", err)
 		return errNotStored
 	}
 	s.log.Debug("mail stored", "event", events[0].Head().ID, "size", len(raw))
 	return nil
+}
+
+func (s *session) parse(in arrival) []chat.Event {
+	s.parsing <- struct{}{}
+	defer func() { <-s.parsing }()
+	return s.a.events(s.tokens, in)
 }
 
 // Reset forgets the mail; go-smtp calls it after the answer to DATA too, which

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"permanence/bot/chat"
 )
 
@@ -362,6 +364,7 @@ func TestListenBusy(t *testing.T) {
 
 // Run ends promptly with clients connected, one of them in the middle of DATA.
 func TestRunEnds(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	s := newStore()
 	const port0 = "127.0.0.1:0"
 	a := newAdapter(t, Config{Listen: Listen{SMTP: port0}}, s)

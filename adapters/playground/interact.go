@@ -68,7 +68,7 @@ func (n *Network) Submit(ctx context.Context, by string, s Submission) (chat.Ans
 	})
 }
 
-// ask records what make gives and waits until a program answers.
+// ask records what fact gives and waits until a program answers.
 func (n *Network) ask(ctx context.Context, fact func() (Record, error)) (chat.Answer, error) {
 	n.mu.Lock()
 	rec, err := fact()

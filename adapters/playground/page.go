@@ -24,6 +24,13 @@ type panel struct {
 	Tab       string // a shorter title
 }
 
+// pageStep is one hint. Its number is written, because a phone shows only
+// those for what is on the screen.
+type pageStep struct {
+	N    int
+	HTML template.HTML
+}
+
 // pageConfig is what the script is told.
 type pageConfig struct {
 	Words   pageWords `json:"words"`
@@ -41,18 +48,25 @@ func (s *server) page(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 	}
+	room := "entraide"
+	for _, r := range s.net.Rooms() {
+		if r.Kind == Public {
+			room = r.Name
+			break
+		}
+	}
 	support := first(s.opts.Support, "support@example.org")
-	var steps []template.HTML
-	for _, step := range words.Steps {
-		step = strings.NewReplacer("SUPPORT", support, "BOT", bot).Replace(step)
+	var steps []pageStep
+	for i, step := range words.Steps {
+		step = strings.NewReplacer("SUPPORT", support, "BOT", bot, "ROOM", room).Replace(step)
 		html := strings.TrimSpace(toHTML(step))
 		html = strings.TrimSuffix(strings.TrimPrefix(html, "<p>"), "</p>")
-		steps = append(steps, template.HTML(html)) // cleaned by markup
+		steps = append(steps, pageStep{i + 1, template.HTML(html)}) // cleaned by markup
 	}
 	var buf bytes.Buffer
 	err := pageTemplate.Execute(&buf, struct {
 		W      pageWords
-		Steps  []template.HTML
+		Steps  []pageStep
 		Links  []Link
 		Panels []panel
 		Mail   bool

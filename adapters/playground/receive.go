@@ -116,7 +116,12 @@ type answering struct {
 	once sync.Once
 }
 
+// responder is nil where nobody waits any more: the bot was away too long, and
+// says what it has to say as a message.
 func (c *connection) responder(rec Record) func(chat.Answer) {
+	if !c.net.awaited(rec.Seq) {
+		return nil
+	}
 	a := &answering{c: c, rec: rec}
 	c.asked = append(c.asked, a)
 	return a.respond

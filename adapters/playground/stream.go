@@ -175,6 +175,31 @@ func (n *Network) dropStreams(err error, programs bool) {
 	}
 }
 
+// Await waits until ok holds; it is asked at once and after every record. Tests
+// use it to wait for what the network or its mailbox shows.
+func (n *Network) Await(ctx context.Context, ok func() bool) error {
+	for {
+		n.mu.Lock()
+		changed := n.changed
+		n.mu.Unlock()
+		if ok() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// awaited tells whether somebody still waits for the answer to record seq.
+func (n *Network) awaited(seq int64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.waiting[seq] != nil
+}
+
 // Respond gives the answer to the slash, pressed or submitted record seq. Only
 // the first answer is heard; one that nobody waits for is dropped.
 func (n *Network) Respond(seq int64, answer chat.Answer) {

@@ -65,7 +65,7 @@ var french = pageWords{
 	Title: "Bac à sable de Permanence",
 	Lead:  "Les deux côtés d’une demande, en direct. Rien ne sort de cette machine.",
 	Steps: []string{
-		"**Écrivez un mail** à SUPPORT, ou posez une question dans #entraide en commençant par @BOT.",
+		"**Écrivez un mail** à `SUPPORT`, ou posez une question dans #ROOM en commençant par @BOT.",
 		"**Une fiche arrive dans l’équipe** : ouvrez son fil.",
 		"**Répondez dans le fil** : cela reste entre vous. Puis touchez ✉️ sur votre message pour l’envoyer.",
 		"**La réponse part** après un court délai (⏳ puis 📬) : lisez-la dans le courrier, et répondez.",
@@ -90,7 +90,7 @@ var english = pageWords{
 	Title: "Permanence playground",
 	Lead:  "Both sides of a request, live. Nothing leaves this machine.",
 	Steps: []string{
-		"**Write a mail** to SUPPORT, or ask in #entraide, beginning with @BOT.",
+		"**Write a mail** to `SUPPORT`, or ask in #ROOM, beginning with @BOT.",
 		"**A card arrives in the team's room**: open its thread.",
 		"**Answer in the thread**: that stays among you. Then tap ✉️ on your message to send it.",
 		"**The answer leaves** after a short hold (⏳ then 📬): read it in the mailbox, and answer.",

@@ -352,7 +352,7 @@ func (d data) entry(tk tickets.Ticket, e Entry, same pointer) entryData {
 			out.By = d.T("page.by", "Name", by)
 		}
 		if ok := clean(e.Approved); ok != "" {
-			out.By = strings.TrimPrefix(out.By+" · "+d.T("page.approved", "Name", ok), " · ")
+			out.By = strings.TrimSpace(out.By + " " + d.T("page.approved", "Name", ok))
 		}
 	}
 	for _, s := range e.Sends {

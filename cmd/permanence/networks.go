@@ -105,8 +105,6 @@ func (c *mailConfig) open(env chat.Env, w *world) (chat.Adapter, error) {
 type playgroundConfig struct {
 	Type              string `yaml:"type"`
 	playground.Config `yaml:",inline"`
-
-	network *playground.Network // once open
 }
 
 func (c *playgroundConfig) files() []*string { return []*string{&c.Journal} }

@@ -78,7 +78,27 @@ func HTMLToMarkdown(source string) string {
 	if err != nil {
 		return tidy(htmlWords(source))
 	}
-	return tidy(marksToBrackets(string(out)))
+	return tidy(plainAngles(marksToBrackets(string(out))))
+}
+
+// plainAngles undoes the escapes of "<" and ">", which in our dialect need
+// none and are often read as they are; code is left alone.
+func plainAngles(md string) string {
+	if !strings.Contains(md, "&lt;") && !strings.Contains(md, "&gt;") {
+		return md
+	}
+	angles := strings.NewReplacer("&lt;", "<", "&gt;", ">")
+	lines := strings.Split(md, "\n")
+	code := false
+	for i, line := range lines {
+		switch {
+		case strings.HasPrefix(strings.TrimLeft(line, "> "), fence):
+			code = !code
+		case !code && !strings.HasPrefix(line, "&gt;"):
+			lines[i] = angles.Replace(line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // withinBounds says that doc has at most maxNodes nodes, at most maxDepth

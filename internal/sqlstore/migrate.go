@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -94,7 +96,7 @@ func (s *Store) migrateTo(ctx context.Context, migrations []migration) error {
 	current, target, err := provider.GetVersions(ctx)
 	switch {
 	case err != nil:
-		return fmt.Errorf("read the schema's number: %w", err)
+		return fmt.Errorf("read the schema's number: %w", withRightsHint(err))
 	case current > target:
 		return fmt.Errorf("its schema is number %d, and this program knows up to number %d: "+
 			"start the newer version of permanence that wrote it, or restore a copy from before the upgrade", current, target)
@@ -110,12 +112,21 @@ func (s *Store) migrateTo(ctx context.Context, migrations []migration) error {
 	}
 	results, err := provider.Up(ctx)
 	if err != nil {
-		return fmt.Errorf("upgrade the schema to number %d: %w", target, err)
+		return fmt.Errorf("upgrade the schema to number %d: %w", target, withRightsHint(err))
 	}
 	for _, r := range results {
 		s.log.InfoContext(ctx, "upgraded the schema", "number", r.Source.Version, "took", r.Duration)
 	}
 	return nil
+}
+
+// withRightsHint says what to do about a refusal that new installations meet:
+// since version 15 only the owner of a PostgreSQL database may make tables.
+func withRightsHint(err error) error {
+	if pq.As(err, pqerror.InsufficientPrivilege) == nil {
+		return err
+	}
+	return fmt.Errorf("the database user may not make tables; make it the owner (ALTER DATABASE name OWNER TO user): %w", err)
 }
 
 func (s *Store) provider(migrations []migration) (*goose.Provider, error) {

@@ -367,3 +367,16 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("the file is called %q", found)
 	}
 }
+
+func TestNoRightToMakeTables(t *testing.T) {
+	url := testservers.Postgres(t)
+	admin := openURL(t, url, Options{})
+	if _, err := admin.write.Exec("DROP TABLE goose_db_version; CREATE ROLE visitor LOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { admin.write.Exec("DROP ROLE visitor") })
+	_, err := Open(t.Context(), strings.Replace(url, "postgres@", "visitor@", 1), Options{})
+	if err == nil || errors.Is(err, bot.ErrAway) || !strings.Contains(err.Error(), "OWNER TO") {
+		t.Errorf("no right to make tables: %v", err)
+	}
+}

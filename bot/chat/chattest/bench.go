@@ -194,7 +194,7 @@ func (b *bench) do(op chat.Op) chat.Receipt {
 	return r
 }
 
-// sayAs makes the bot speak and checks the receipt.
+// botSays makes the bot speak and checks the receipt.
 func (b *bench) botSays(text string) chat.Receipt {
 	b.Helper()
 	r := b.do(chat.Say{Place: b.place(), Content: chat.Content{Text: text}})

@@ -125,7 +125,7 @@ func (i *Inbox) check(e chat.Event) {
 	case *chat.Connection, *chat.Outcome, *chat.Left:
 		return
 	case *chat.Posted:
-		if e.Unreadable != (e.Text == "" && e.Unreadable) {
+		if e.Unreadable && e.Text != "" {
 			bad("unreadable, and has a text")
 		}
 	case *chat.Edited:
