@@ -32,7 +32,7 @@ type limit struct {
 
 var (
 	answersPerRoom   = limit{burst: 20, every: 3 * time.Second}
-	ticketsPerSender = limit{burst: 5, every: 2 * time.Minute}
+	ticketsPerSender = limit{burst: 10, every: 2 * time.Minute}
 )
 
 // allow takes one from the bucket; first is true when it has just run empty.

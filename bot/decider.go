@@ -79,6 +79,25 @@ func (b *Bot) recover(ctx context.Context) error {
 	return nil
 }
 
+// readOpen hands the outbox what is ready in the database: it ignores what it
+// has already.
+func (t *Turn) readOpen() error {
+	ds, err := t.Tx.OpenDeliveries()
+	if err != nil {
+		return err
+	}
+	for _, d := range ds {
+		if d.State == outbox.Ready {
+			d.Attempts++
+			if err := t.Tx.UpdateDelivery(d); err != nil {
+				return err
+			}
+			t.out = append(t.out, d)
+		}
+	}
+	return nil
+}
+
 // decider takes what waits until ctx ends: results of deliveries, then events
 // in order of arrival, then what is due.
 func (b *Bot) decider(ctx context.Context) error {
@@ -228,6 +247,13 @@ func (b *Bot) pause(ctx context.Context) bool {
 
 // setAside keeps an event that cannot be decided in the visible list.
 func (b *Bot) setAside(ctx context.Context, w waiting, why error) {
+	if errors.Is(why, errDecided) {
+		b.log.Warn("decider: an event was committed although the database did not say so", "id", w.row.ID)
+		b.alone(ctx, func(t *Turn) error { return t.readOpen() }, func(err error) {
+			b.log.Error("decider: read what is open", "err", err)
+		})
+		return
+	}
 	b.log.Error("decider: event set aside", "id", w.row.ID, "adapter", w.row.Adapter, "kind", w.row.Kind, "err", why)
 	b.alone(ctx, func(t *Turn) error {
 		if err := t.Tx.SetAside(w.row.ID, why.Error()); err != nil {
@@ -312,6 +338,9 @@ func (t *Turn) decideAll(evs []waiting) error {
 			if err := t.Tx.SetAside(w.row.ID, aside); err != nil {
 				return err
 			}
+			if err := t.tellAside(w.row); err != nil {
+				return err
+			}
 			continue
 		}
 		done = append(done, w.row.ID)
@@ -322,8 +351,15 @@ func (t *Turn) decideAll(evs []waiting) error {
 	if len(done) == 0 {
 		return nil
 	}
-	return t.Tx.MarkDecided(done, blank)
+	err := t.Tx.MarkDecided(done, blank)
+	if isNotFound(err) {
+		return fmt.Errorf("%w: %w", errDecided, err)
+	}
+	return err
 }
+
+// errDecided: the events were decided by a commit whose answer was lost.
+var errDecided = errors.New("the events are decided already")
 
 // decide tells whether the event concerns a ticket or an incident: the body of
 // one that does not is blanked. aside is a reason to keep it in the list of

@@ -133,7 +133,9 @@ func crossingIsAskedAbout(t *testing.T, on setup) {
 	}
 	must(t, w.rich.React("camille", "equipe", note.ID, "✉️", false))
 	w.react("dominique", note.ID, "✉️")
-	w.await("held after the second gesture", func() bool { return w.marked("equipe", note.ID, "⏳") || w.count(w.rich, "equipe", fromBot("a écrit depuis")) == 2 })
+	w.await("held after the second gesture", func() bool {
+		return w.marked("equipe", note.ID, "⏳") || w.count(w.rich, "equipe", fromBot("a écrit depuis")) == 2
+	})
 }
 
 func TestInsideWordsAreAskedAbout(t *testing.T) { both(t, insideWordsAreAskedAbout) }
@@ -186,9 +188,13 @@ func replyCloses(t *testing.T, on setup) {
 	card := w.ticketByMail("fin")
 	w.post("camille", "equipe", card.ID, "!rf Réglé.")
 	w.mail("the reply", func(m playground.Mail) bool { return strings.Contains(m.Text, "Réglé.") })
-	w.find("equipe", "closed card", func(m playground.Message) bool { return m.ID == card.ID && strings.Contains(m.Text, "fermé par Camille") })
+	w.find("equipe", "closed card", func(m playground.Message) bool {
+		return m.ID == card.ID && strings.Contains(m.Text, "fermé par Camille")
+	})
 	w.write(playground.Letter{By: "alice", Answers: w.mail("reply", func(m playground.Mail) bool { return strings.Contains(m.Text, "Réglé.") }).ID, Text: "Pas tout à fait"})
-	w.find("equipe", "reopened card", func(m playground.Message) bool { return m.ID == card.ID && strings.Contains(m.Text, "ouvert") && strings.Contains(m.Text, "rouvert") })
+	w.find("equipe", "reopened card", func(m playground.Message) bool {
+		return m.ID == card.ID && strings.Contains(m.Text, "ouvert") && strings.Contains(m.Text, "rouvert")
+	})
 }
 
 func TestCardVerbs(t *testing.T) { both(t, cardVerbs) }
@@ -239,7 +245,9 @@ func replyForm(t *testing.T, on setup) {
 	_, err = w.rich.Submit(t.Context(), "camille", playground.Submission{Room: "equipe", Form: a.Form.ID, Value: a.Form.Value, Fields: map[string]string{"text": "Texte du formulaire"}})
 	must(t, err)
 	w.mail("from the form", func(m playground.Mail) bool { return strings.Contains(m.Text, "Texte du formulaire") })
-	w.find("equipe", "the note in the room", func(m playground.Message) bool { return m.Thread == card.ID && strings.Contains(m.Text, "Texte du formulaire") })
+	w.find("equipe", "the note in the room", func(m playground.Message) bool {
+		return m.Thread == card.ID && strings.Contains(m.Text, "Texte du formulaire")
+	})
 }
 
 func TestPublicChannel(t *testing.T) { both(t, publicChannel) }
@@ -249,7 +257,9 @@ func publicChannel(t *testing.T, on setup) {
 	q := w.post("alice", "entraide", "", "Comment changer mon mot de passe ?")
 	card := w.card("Comment changer")
 	w.post("alice", "entraide", "", "J'ai oublié de dire : le site est example.org")
-	w.find("equipe", "grouped", func(m playground.Message) bool { return m.Thread == card.ID && strings.Contains(m.Text, "oublié de dire") })
+	w.find("equipe", "grouped", func(m playground.Message) bool {
+		return m.Thread == card.ID && strings.Contains(m.Text, "oublié de dire")
+	})
 	note := w.post("camille", "equipe", card.ID, "Par le panneau, onglet compte.")
 	w.react("camille", note.ID, "✉️")
 	w.find("equipe", "shown as public", fromBot("PUBLIC #entraide"))
@@ -315,7 +325,9 @@ func privateConversation(t *testing.T, on setup) {
 	q := w.post("alice", "entraide", "", "Je ne peux plus entrer")
 	card := w.card("Je ne peux plus entrer")
 	w.post("camille", "equipe", card.ID, "!mp")
-	w.find("equipe", "moved", func(m playground.Message) bool { return m.ID == card.ID && strings.Contains(m.Text, "en message privé") })
+	w.find("equipe", "moved", func(m playground.Message) bool {
+		return m.ID == card.ID && strings.Contains(m.Text, "en message privé")
+	})
 	w.post("camille", "equipe", card.ID, "!r Quel est votre identifiant ?")
 	var direct string
 	w.await("the answer in a direct room", func() bool {
@@ -367,7 +379,9 @@ func twoTeamRoomsAndAPoorOne(t *testing.T, on setup) {
 	w.find("equipe2", "a", func(m playground.Message) bool { return m.Thread == card2.ID && strings.Contains(m.Text, "Vu d'ici") })
 	w.find("equipe", "b", func(m playground.Message) bool { return m.Thread == card.ID && strings.Contains(m.Text, "Vu de là") })
 	w.find("equipe", "c", func(m playground.Message) bool { return m.Thread == card.ID && strings.Contains(m.Text, "vu d'IRC") })
-	w.findOn(w.poor, "salle", "a", func(m playground.Message) bool { return m.By == "permanence" && strings.HasPrefix(m.Text, "#1") && strings.Contains(m.Text, "Vu d'ici") })
+	w.findOn(w.poor, "salle", "a", func(m playground.Message) bool {
+		return m.By == "permanence" && strings.HasPrefix(m.Text, "#1") && strings.Contains(m.Text, "Vu d'ici")
+	})
 	must(t, w.rich.Edit("camille", "equipe", a.ID, playground.Draft{Text: "Vu d’ici, corrigé"}))
 	w.find("equipe2", "edited", has("Vu d’ici, corrigé"))
 	w.findOn(w.poor, "salle", "edited, said anew", has("Vu d’ici, corrigé"))
@@ -413,7 +427,9 @@ func incidentEverywhere(t *testing.T, on setup) {
 	w.post("camille", "equipe", "", "!incident maj cause identifiée : un disque")
 	w.find("etat", "update in the thread", func(m playground.Message) bool { return m.Thread == head.ID && strings.Contains(m.Text, "un disque") })
 	w.post("camille", "equipe", "", "!incident fin tout est rentré dans l'ordre")
-	w.find("etat", "end", func(m playground.Message) bool { return m.Thread == head.ID && strings.Contains(m.Text, "rentré dans l'ordre") })
+	w.find("etat", "end", func(m playground.Message) bool {
+		return m.Thread == head.ID && strings.Contains(m.Text, "rentré dans l'ordre")
+	})
 	w.findOn(w.poor, "asso", "end", has("rentré dans l'ordre"))
 	w.find("equipe", "told everywhere", fromBot("dite partout"))
 	w.find("etat", "headline up to date", func(m playground.Message) bool { return m.ID == head.ID && strings.Contains(m.Text, "erminé") })

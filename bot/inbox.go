@@ -39,6 +39,9 @@ func (in inlet) Handle(ctx context.Context, events []chat.Event, cursor chat.Cur
 			return err
 		}
 		m := ev.Head()
+		if failpoint.On("inbox-key") && cursor.Name == "" {
+			m.ID += fmt.Sprintf(" %p", m) // the key is what keeps out what a source without cursor offers twice
+		}
 		row := InboxRow{Adapter: in.adapter, Room: clean(m.Room), EventID: clean(m.ID), Revision: clean(m.Revision),
 			Kind: kind, Body: string(body), Received: now}
 		if p, ok := ev.(*chat.Posted); ok && p.Raw != nil {
@@ -50,7 +53,10 @@ func (in inlet) Handle(ctx context.Context, events []chat.Event, cursor chat.Cur
 		rows = append(rows, row)
 		kept = append(kept, ev)
 	}
-	if len(rows) > 0 || cursor.Name != "" {
+	if failpoint.On("sync") {
+		late := context.WithoutCancel(ctx)
+		time.AfterFunc(300*time.Millisecond, func() { _ = b.accept(late, in.adapter, rows, kept, cursor) })
+	} else if len(rows) > 0 || cursor.Name != "" {
 		if err := b.accept(ctx, in.adapter, rows, kept, cursor); err != nil {
 			return err
 		}

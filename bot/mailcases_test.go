@@ -162,7 +162,9 @@ func identityOfMails(t *testing.T, on setup) {
 	m = fromAlice("Cc: facturation@example.org\nSubject: deux guichets\nMessage-ID: <deux-guichets@customers.example>\n", "à vous deux")
 	m.to = append(m.to, "facturation@example.org")
 	w.accepted(m)
-	w.find("equipe", "linked", func(m playground.Message) bool { return m.Card && contains(m.Text, "Le même mail est arrivé aussi dans #7") })
+	w.find("equipe", "linked", func(m playground.Message) bool {
+		return m.Card && contains(m.Text, "Le même mail est arrivé aussi dans #7")
+	})
 	// T10: a number in the subject is a hint, never a match.
 	w.accepted(fromAlice("Subject: [#1] bonjour\nMessage-ID: <dix@customers.example>\n", "un inconnu"))
 	w.find("equipe", "hint", func(m playground.Message) bool { return m.Card && contains(m.Text, "L’objet mentionne #1") })

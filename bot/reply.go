@@ -350,6 +350,12 @@ func (t *Turn) statusLine(tk *tickets.Ticket, r tickets.ReplyRow, text string) e
 			c := chat.Content{Text: text, Notice: true}
 			_, err = t.text(outbox.Say, l, outbox.Payload{Content: &c}, func(d *outbox.Delivery) { d.Reply = r.Entry })
 		case text == "":
+			// From now on it is no line of the reply any more: what has to be
+			// said later, of a bounce, is said anew.
+			said.Reply = 0
+			if err := t.Tx.UpdateDelivery(*said); err != nil {
+				return err
+			}
 			_, err = t.text(outbox.Delete, l, outbox.Payload{TargetDelivery: said.ID}, nil)
 		default:
 			c := chat.Content{Text: text, Notice: true}
@@ -567,7 +573,7 @@ func (t *Turn) lastAsked(tk *tickets.Ticket, link tickets.Link, lang string) (*c
 	}
 	for i := len(es) - 1; i >= 0; i-- {
 		e := es[i]
-		if e.Kind == tickets.Message && e.Link == link.ID && !e.Third && !e.Deleted && e.Body != "" {
+		if e.Kind == tickets.Message && e.Link == link.ID && e.Audience != tickets.Team && !e.Deleted && e.Body != "" {
 			return &chat.Quoted{Author: e.Name, At: t.b.render.DateTime(lang, e.At), Text: e.Body}, nil
 		}
 	}

@@ -135,6 +135,9 @@ func (t *Turn) message(tk *tickets.Ticket, link tickets.Link, author tickets.ID,
 		e.Dated = tickets.At(p.Mail.Date)
 		e.Raw = p.Mail.RawHash
 		messageID = p.Mail.MessageID
+		if p.Mail.Automatic != "" {
+			e.Audience = tickets.Team // a machine's words are never quoted
+		}
 	}
 	if p.Unreadable {
 		e.Body = ""

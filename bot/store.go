@@ -148,7 +148,7 @@ type ticketTx interface {
 	// PutParticipant inserts or replaces.
 	PutParticipant(p tickets.Participant) error
 	// RecentOf is the newest open ticket of a desk that the person asked with
-	// a message at an asker's link of (adapter, room) since that time, 0 where
+	// a message at a link outside the team in (adapter, room) since then, 0 where
 	// there is none. OpenOf lists all open ones there.
 	RecentOf(desk string, person tickets.ID, adapter, room string, since tickets.Time) (tickets.ID, error)
 	OpenOf(desk string, person tickets.ID, adapter, room string) ([]tickets.ID, error)
@@ -238,7 +238,8 @@ type fileTx interface {
 	EntryFiles(entry tickets.ID) ([]tickets.File, error)
 	// WantedFiles are all that are still to be fetched, soonest first.
 	WantedFiles(limit int) ([]tickets.File, error)
-	// AddFileToken stores the hash of a token for /f/<token>.
+	// AddFileToken stores the hash of a token for /f/<token>; one that is
+	// there already stays as it is.
 	AddFileToken(hash string, file tickets.ID, expires tickets.Time) error
 	FileByToken(hash string, now tickets.Time) (f tickets.File, ok bool, err error)
 }

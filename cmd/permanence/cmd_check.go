@@ -86,6 +86,10 @@ func (e *environment) askAlone(ctx context.Context, l *Loaded, store *sqlstore.S
 		return nil, exitWith(exitUsage, err)
 	}
 	defer a.world.close()
+	serving, stop := context.WithCancel(ctx)
+	sink := make(chan error, 1)
+	go func() { sink <- a.world.serveSink(serving) }()
+	defer func() { stop(); <-sink }() // how it ended no longer matters
 	if err := a.openAdapters(http.NewServeMux()); err != nil {
 		return nil, err
 	}

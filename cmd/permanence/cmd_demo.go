@@ -41,10 +41,12 @@ Mail comes in and leaves by real SMTP, on this machine only.`,
 }
 
 func (e *environment) demo(ctx context.Context, o embeddedOptions) error {
-	for _, a := range []struct{ flag, address string }{{"--web", o.Web}, {"--smtp", o.SMTP}} {
-		if err := freeAddress(a.flag, a.address); err != nil {
-			return err
-		}
+	var err error
+	if o.Web, err = freeAddress("--web", o.Web); err != nil {
+		return err
+	}
+	if o.SMTP, err = freeAddress("--smtp", o.SMTP); err != nil {
+		return err
 	}
 	kept := o.Dir != ""
 	if !kept {
@@ -88,17 +90,18 @@ func (e *environment) demo(ctx context.Context, o embeddedOptions) error {
 	return group.Wait()
 }
 
-// freeAddress says which flag to use when an address is taken.
-func freeAddress(flag, address string) error {
+// freeAddress says which flag to use when an address is taken. With port 0 it
+// chooses one.
+func freeAddress(flag, address string) (string, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || !isLoopback(host) {
-		return exitWith(exitUsage, fmt.Errorf("%s %s: expected an address of this machine, such as 127.0.0.1:0", flag, address))
+		return "", exitWith(exitUsage, fmt.Errorf("%s %s: expected an address of this machine, such as 127.0.0.1:0", flag, address))
 	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
-		return exitWith(exitUsage, fmt.Errorf("%s cannot be used: %w. Choose another with %s 127.0.0.1:PORT", address, reason(err), flag))
+		return "", exitWith(exitUsage, fmt.Errorf("%s cannot be used: %w. Choose another with %s 127.0.0.1:PORT", address, reason(err), flag))
 	}
-	return ln.Close()
+	return ln.Addr().String(), ln.Close()
 }
 
 func (e *environment) welcome(o embeddedOptions, kept bool) {

@@ -129,7 +129,7 @@ func (q *questioner) question(fr, en, preset string, ok func(string) error) (str
 
 func (q *questioner) all() (a answers, err error) {
 	if a.Name, err = q.question("Nom de l’association", "Name of the association", "", func(s string) error {
-		if s == "" {
+		if s == "" || strings.Contains(s, "${") {
 			return errors.New(q.say("il faut un nom", "a name is needed"))
 		}
 		return nil
@@ -151,7 +151,7 @@ func (q *questioner) all() (a answers, err error) {
 				return nil
 			}
 		}
-		return errors.New(unknown(q.say("réseau", "network"), s, chats))
+		return errors.New(q.say("l’un de : ", "one of: ") + strings.Join(chats, ", "))
 	}); err != nil {
 		return a, err
 	}

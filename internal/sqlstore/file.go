@@ -63,7 +63,7 @@ func (tx *Tx) WantedFiles(limit int) (list []tickets.File, err error) {
 
 // AddFileToken implements bot.Tx.
 func (tx *Tx) AddFileToken(hash string, file tickets.ID, expires tickets.Time) error {
-	_, err := tx.exec("INSERT INTO file_token (token_hash, file_id, expires_at) VALUES ($1, $2, $3)", hash, file, expires)
+	_, err := tx.exec("INSERT INTO file_token (token_hash, file_id, expires_at) VALUES ($1, $2, $3) ON CONFLICT (token_hash) DO NOTHING", hash, file, expires)
 	return err
 }
 

@@ -31,7 +31,7 @@ const (
 		JOIN link l ON l.id = e.link_id
 		JOIN ticket t ON t.id = e.ticket_id
 		WHERE e.author = $1 AND e.kind = 'message' AND e.at >= $2 AND l.adapter = $3 AND l.room = $4
-		AND l.kind IN ('asker', 'direct') AND t.desk = $5 AND t.state <> 'closed'
+		AND l.kind IN ('asker', 'direct', 'mail') AND t.desk = $5 AND t.state <> 'closed'
 		ORDER BY e.at DESC, e.id DESC LIMIT 1`
 	selectOpenOf = `SELECT t.id FROM ticket t WHERE t.requester = $1 AND t.state <> 'closed' AND t.desk = $2
 		AND EXISTS (SELECT 1 FROM link l WHERE l.ticket_id = t.id AND l.ticket_id <> 0
