@@ -26,7 +26,7 @@ type Turn struct {
 
 	out     []outbox.Delivery
 	cancels []cancel
-	noted   []tickets.ID
+	noted   []outbox.Result
 	after   []func()
 	due     bool                  // something due was set, or its time changed
 	cards   map[tickets.ID]string // tickets whose card is to be redrawn, and the line for places without cards
@@ -304,9 +304,7 @@ func (b *Bot) guarded(ctx context.Context, f func(*Turn) error) (err error) {
 	for _, c := range t.cancels {
 		b.box.Cancel(c.link, c.delivery)
 	}
-	for _, id := range t.noted {
-		b.box.Noted(id)
-	}
+	b.box.Noted(t.noted...)
 	if t.due {
 		b.dueAt = 0
 	}

@@ -34,13 +34,13 @@ func (in inlet) Handle(ctx context.Context, events []chat.Event, cursor chat.Cur
 			news = append(news, c)
 			continue
 		}
+		m := ev.Head()
+		if failpoint.On("inbox-key") && cursor.Name == "" {
+			m.ID += fmt.Sprintf(" %d", time.Now().UnixNano()) // nothing keeps out what is offered twice
+		}
 		kind, body, err := chat.EncodeEvent(ev)
 		if err != nil {
 			return err
-		}
-		m := ev.Head()
-		if failpoint.On("inbox-key") && cursor.Name == "" {
-			m.ID += fmt.Sprintf(" %p", m) // the key is what keeps out what a source without cursor offers twice
 		}
 		row := InboxRow{Adapter: in.adapter, Room: clean(m.Room), EventID: clean(m.ID), Revision: clean(m.Revision),
 			Kind: kind, Body: string(body), Received: now}
@@ -62,6 +62,9 @@ func (in inlet) Handle(ctx context.Context, events []chat.Event, cursor chat.Cur
 		}
 	}
 	failpoint.Hit("inbox.stored")
+	if len(rows) > 0 && cursor.Name == "" {
+		failpoint.Hit("inbox.answering") // a mail server that waits for its 250
+	}
 	for _, c := range news {
 		b.connection(in.adapter, *c)
 	}
@@ -291,3 +294,26 @@ func (s boxSource) OpenFile(ctx context.Context, id tickets.ID) (io.ReadCloser, 
 // awayPause is how long the decider waits before it asks again for a database
 // that is away.
 const awayPause = 500 * time.Millisecond
+
+// RetryAside puts an event that was set aside back among the waiting and has
+// it decided. ErrNotFound where no such event is set aside.
+func (b *Bot) RetryAside(ctx context.Context, id tickets.ID) error {
+	return b.Request(ctx, func(t *Turn) error {
+		if err := t.Tx.RetryAside(id); err != nil {
+			return err
+		}
+		rows, err := t.Tx.WaitingEvents(id-1, 1)
+		if err != nil {
+			return err
+		}
+		t.After(func() {
+			b.queue.mu.Lock()
+			defer b.queue.mu.Unlock()
+			for _, r := range rows {
+				b.queue.events = append(b.queue.events, waiting{row: r})
+			}
+		})
+		t.After(b.queue.poke)
+		return nil
+	})
+}

@@ -319,14 +319,32 @@ func (t *Turn) hold(tk *tickets.Ticket, d *Desk, src *tickets.Entry, r tickets.R
 			return err
 		}
 		text += " " + t.b.t(lang, "reply.others", "Name", who.Name, "Author", author.Name)
+		return t.statusLine(tk, r, text, src.Author)
 	}
 	return t.statusLine(tk, r, text)
 }
 
+// accounts are the accounts of people on an adapter, to be pinged there.
+func (t *Turn) accounts(adapter string, people []tickets.ID) ([]chat.Account, error) {
+	var as []chat.Account
+	for _, p := range people {
+		ids, err := t.Tx.Identities(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			if id.Network == adapter {
+				as = append(as, chat.Account{ID: id.Account, Name: id.Name, Handle: id.Handle})
+			}
+		}
+	}
+	return as, nil
+}
+
 // statusLine says, or edits, the one line that tells how a reply stands, in
 // every team thread. An empty text takes it away: success is a mark, never a
-// post.
-func (t *Turn) statusLine(tk *tickets.Ticket, r tickets.ReplyRow, text string) error {
+// post. A line that pings somebody is said anew, because edits ping nobody.
+func (t *Turn) statusLine(tk *tickets.Ticket, r tickets.ReplyRow, text string, ping ...tickets.ID) error {
 	links, err := t.teamLinks(tk.ID)
 	if err != nil {
 		return err
@@ -342,27 +360,29 @@ func (t *Turn) statusLine(tk *tickets.Ticket, r tickets.ReplyRow, text string) e
 				said = &ds[i]
 			}
 		}
-		failed := strings.HasPrefix(text, markFailed)
-		switch {
-		case said == nil && text == "":
-			continue
-		case said == nil:
-			c := chat.Content{Text: text, Notice: true}
-			_, err = t.text(outbox.Say, l, outbox.Payload{Content: &c}, func(d *outbox.Delivery) { d.Reply = r.Entry })
-		case text == "":
+		c := chat.Content{Text: text, Notice: true}
+		if c.Mentions, err = t.accounts(l.Adapter, ping); err != nil {
+			return err
+		}
+		if said != nil && (text == "" || len(ping) > 0) {
 			// From now on it is no line of the reply any more: what has to be
 			// said later, of a bounce, is said anew.
 			said.Reply = 0
 			if err := t.Tx.UpdateDelivery(*said); err != nil {
 				return err
 			}
-			_, err = t.text(outbox.Delete, l, outbox.Payload{TargetDelivery: said.ID}, nil)
-		default:
-			c := chat.Content{Text: text, Notice: true}
-			p := outbox.Payload{Content: &c, TargetDelivery: said.ID}
-			if failed || r.State != tickets.Sent {
-				p.Fallback = &c
+			if _, err = t.text(outbox.Delete, l, outbox.Payload{TargetDelivery: said.ID}, nil); err != nil {
+				return err
 			}
+			said = nil
+		}
+		switch {
+		case text == "":
+			continue
+		case said == nil:
+			_, err = t.text(outbox.Say, l, outbox.Payload{Content: &c}, func(d *outbox.Delivery) { d.Reply = r.Entry })
+		default:
+			p := outbox.Payload{Content: &c, TargetDelivery: said.ID, Fallback: &c}
 			_, err = t.text(outbox.Edit, l, p, nil)
 		}
 		if err != nil {
@@ -684,7 +704,7 @@ func (t *Turn) replyFate(entry tickets.ID) error {
 			}
 			t.redraw(tk.ID, "")
 		}
-		return t.statusLine(&tk, r, markFailed+" "+t.b.t(lang, "reply.failed", "Reason", failed))
+		return t.statusLine(&tk, r, markFailed+" "+t.b.t(lang, "reply.failed", "Reason", failed), r.By)
 	case open == 0 && r.State == tickets.Leaving:
 		r.State = tickets.Sent
 		if err := t.Tx.PutReply(r); err != nil {

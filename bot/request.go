@@ -305,25 +305,18 @@ func (t *Turn) mirrorPinging(tk *tickets.Ticket, e *tickets.Entry, l render.Line
 	if err := t.mirror(tk, e, tickets.Link{}, l, files); err != nil {
 		return err
 	}
-	ids, err := t.Tx.Identities(whom)
-	if err != nil {
-		return err
-	}
 	for i := before; i < len(t.out); i++ {
 		d := &t.out[i]
-		for _, id := range ids {
-			if id.Network != d.Adapter {
-				continue
-			}
-			p, err := d.Payload()
-			if err != nil || p.Content == nil {
-				continue
-			}
-			p.Content.Mentions = []chat.Account{{ID: id.Account, Name: id.Name, Handle: id.Handle}}
-			d.SetPayload(p)
-			if err := t.Tx.UpdateDelivery(*d); err != nil {
-				return err
-			}
+		p, err := d.Payload()
+		if err != nil || p.Content == nil {
+			continue
+		}
+		if p.Content.Mentions, err = t.accounts(d.Adapter, []tickets.ID{whom}); err != nil {
+			return err
+		}
+		d.SetPayload(p)
+		if err := t.Tx.UpdateDelivery(*d); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // settle notes what became of an attempt at a delivery.
 func (t *Turn) settle(res outbox.Result) error {
 	failpoint.Hit("decider.noting")
-	t.noted = append(t.noted, res.Delivery.Link)
+	t.noted = append(t.noted, res)
 	d, err := t.Tx.Delivery(res.Delivery.ID)
 	if err != nil {
 		return err

@@ -38,6 +38,10 @@ type world struct {
 	bot    *bot.Bot
 	store  *sqlstore.Store
 	stop   func()
+	// wrap puts something between the bot and an adapter; nil for nothing.
+	wrap func(name string, a chat.Adapter) chat.Adapter
+	// links makes addresses of pages; nil for none.
+	links func(*sqlstore.Store) bot.Links
 }
 
 // people of the test: two customers, an agent, a second one, a trainee.
@@ -157,6 +161,14 @@ func (w *world) start() {
 	opt := w.opt
 	opt.Store, opt.Catalog = store, catalog
 	opt.Adapters = map[string]chat.Adapter{"tchat": rich, "irc": poor, "mail": mail}
+	if w.wrap != nil {
+		for name, a := range opt.Adapters {
+			opt.Adapters[name] = w.wrap(name, a)
+		}
+	}
+	if w.links != nil {
+		opt.Links = w.links(store)
+	}
 	w.bot, err = bot.New(opt)
 	must(t, err)
 	done := make(chan error, 1)

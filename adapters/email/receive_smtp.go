@@ -17,7 +17,6 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"permanence/bot/chat"
-	"permanence/internal/failpoint"
 )
 
 const (
@@ -244,7 +243,6 @@ func (s *session) Data(r io.Reader) error {
 		s.log.Error("a mail was not stored; its sender was asked to try again", "err", err)
 		return errNotStored
 	}
-	failpoint.Hit("email.before-250")
 	s.log.Debug("mail stored", "event", events[0].Head().ID, "size", len(raw))
 	return nil
 }

@@ -80,8 +80,9 @@ func degrade(w want) []chat.Op {
 	return nil
 }
 
+// place is where it happens: the room where there are no threads.
 func place(w want) chat.Place {
-	if w.caps.Threads == chat.None && w.payload.Content != nil && w.payload.Content.Mail == nil {
+	if c := w.payload.Content; w.caps.Threads == chat.None && (c == nil || c.Mail == nil) {
 		return chat.Place{Adapter: w.place.Adapter, Room: w.place.Room}
 	}
 	return w.place

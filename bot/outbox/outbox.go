@@ -2,16 +2,12 @@ package outbox
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
 	"permanence/bot/chat"
-	"permanence/internal/failpoint"
 	"permanence/tickets"
 )
 
@@ -42,20 +38,28 @@ type Options struct {
 	// PerAdapter is how many lanes of one adapter may be sending at a time; 0
 	// means 8.
 	PerAdapter int
+	// Grace is how long what is under way may go on when Run is to end; 0 means
+	// five seconds. A mail cut between its final dot and the answer would be
+	// sent twice.
+	Grace time.Duration
 	// MayStart is asked before each send; nil always may. A replica whose
 	// lease is old may not.
 	MayStart func() bool
 }
 
 // Box holds the open deliveries in lanes, one for each link, and performs
-// them.
+// them. Its memory is that of the open deliveries: an idle lane is forgotten.
 type Box struct {
 	opt   Options
-	slots map[string]chan struct{}
+	slots map[string]chan struct{} // by adapter; fixed by New
 
+	// mu guards what follows and the lanes. It is held for a step of one lane
+	// (Kick: of all), never during I/O.
 	mu    sync.Mutex
-	ctx   context.Context // set by Run; nil before
+	ctx   context.Context // set by Run, nil before and after: may an attempt begin
+	send  context.Context // ends after the grace: must an attempt end
 	lanes map[tickets.ID]*lane
+	kicks map[string]int // by adapter: how often Kick was called
 	wg    sync.WaitGroup
 }
 
@@ -64,31 +68,41 @@ func New(opt Options) *Box {
 	if opt.PerAdapter == 0 {
 		opt.PerAdapter = 8
 	}
-	b := &Box{opt: opt, lanes: map[tickets.ID]*lane{}, slots: map[string]chan struct{}{}}
+	if opt.Grace == 0 {
+		opt.Grace = 5 * time.Second
+	}
+	b := &Box{opt: opt, lanes: map[tickets.ID]*lane{}, slots: map[string]chan struct{}{}, kicks: map[string]int{}}
 	for name := range opt.Adapters {
 		b.slots[name] = make(chan struct{}, opt.PerAdapter)
 	}
 	return b
 }
 
-// Run performs deliveries until ctx ends, then waits for those under way.
+// Run performs deliveries until ctx ends; then nothing begins any more, and
+// what is under way is waited for, at most Options.Grace and what the adapters
+// take to give up. It runs once.
 func (b *Box) Run(ctx context.Context) error {
+	send, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	b.mu.Lock()
-	b.ctx = ctx
+	b.ctx, b.send = ctx, send
 	for _, l := range b.lanes {
 		b.start(l)
 	}
 	b.mu.Unlock()
 	<-ctx.Done()
 	b.mu.Lock()
-	b.ctx = nil
+	b.ctx = nil // from here on no worker is started, so wg only falls
 	b.mu.Unlock()
+	grace := time.AfterFunc(b.opt.Grace, stop)
+	defer grace.Stop()
 	b.wg.Wait()
 	return nil
 }
 
 // Add takes deliveries whose rows are committed. Those that are not Ready are
-// left alone; a state delivery replaces the one of its slot.
+// left alone, those that it has already too; a state delivery replaces the one
+// of its slot.
 func (b *Box) Add(ds ...Delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -106,35 +120,40 @@ func (b *Box) Add(ds ...Delivery) {
 	}
 }
 
-// Noted tells that the result of a delivery of that link is on disk.
-func (b *Box) Noted(link tickets.ID) {
+// Noted tells that results are on disk, and what the lanes kept beside the
+// disk for their sake can be forgotten.
+func (b *Box) Noted(rs ...Result) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l := b.lanes[link]; l != nil {
-		l.unnoted--
-		b.drop(l)
+	for i := range rs {
+		d := &rs[i].Delivery
+		if l := b.lanes[d.Link]; l != nil {
+			l.noted(d.ID)
+			b.drop(l)
+		}
 	}
 }
 
-// Cancel forgets deliveries that were stopped or superseded. One that is
-// being performed at this moment goes on.
+// Cancel forgets deliveries that were stopped, superseded or completed by
+// their echo. One that is being performed at this moment goes on.
 func (b *Box) Cancel(link tickets.ID, ids ...tickets.ID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if l := b.lanes[link]; l != nil {
 		l.cancel(ids)
+		b.drop(l)
 	}
 }
 
-// Kick retries at once what waits for its next attempt on an adapter, for
-// when it is connected again.
+// Kick retries at once what waits for its next attempt on an adapter, for when
+// it is connected again. A pause that the network itself asked for is kept.
 func (b *Box) Kick(adapter string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.kicks[adapter]++
 	for _, l := range b.lanes {
 		if l.adapter == adapter {
-			l.due = map[tickets.ID]time.Time{}
-			l.poke()
+			l.kick()
 		}
 	}
 }
@@ -152,7 +171,7 @@ func (b *Box) Waiting() int {
 
 // start runs the lane's worker if there is one to be run; b.mu is held.
 func (b *Box) start(l *lane) {
-	if b.ctx == nil {
+	if b.ctx == nil || l.empty() {
 		return
 	}
 	if l.running {
@@ -161,362 +180,39 @@ func (b *Box) start(l *lane) {
 	}
 	l.running = true
 	b.wg.Add(1)
-	go func(ctx context.Context) {
+	go func(ctx, send context.Context) {
 		defer b.wg.Done()
-		l.run(ctx)
-	}(b.ctx)
+		l.run(ctx, send)
+	}(b.ctx, b.send)
 }
 
-// drop forgets an idle lane; b.mu is held.
+// drop forgets a lane that holds nothing which is not on disk; b.mu is held.
+// Whoever makes the last of that true calls it: the worker that ends, the note
+// that comes after, or a cancellation. A delivery added later finds a new lane,
+// which reads the link as it then is.
 func (b *Box) drop(l *lane) {
-	if !l.running && l.unnoted <= 0 && len(l.texts) == 0 && len(l.states) == 0 {
+	if !l.running && l.empty() && len(l.known) == 0 && b.lanes[l.id] == l {
 		delete(b.lanes, l.id)
 	}
 }
 
-// lane is the queue of one link. Its fields are guarded by Box.mu, except
-// those of the worker.
-type lane struct {
-	b       *Box
-	id      tickets.ID
-	adapter string
-	wake    chan struct{}
-
-	texts   []Delivery
-	states  map[string]Delivery
-	order   []string // of slots, oldest wish first
-	due     map[tickets.ID]time.Time
-	running bool
-	unnoted int // results reported and not yet on disk
-
-	// The worker's own: the link as it knows it, and what it said that may not
-	// be on disk yet.
-	link     *tickets.Link
-	entries  map[tickets.ID][]string
-	made     map[tickets.ID][]string
-	marks    map[string]string  // what our mark of a slot now is
-	tried    map[tickets.ID]int // the revision last attempted
-	finished map[tickets.ID]map[string]bool
-}
-
-func newLane(b *Box, id tickets.ID, adapter string) *lane {
-	return &lane{b: b, id: id, adapter: adapter, wake: make(chan struct{}, 1),
-		states: map[string]Delivery{}, due: map[tickets.ID]time.Time{},
-		entries: map[tickets.ID][]string{}, made: map[tickets.ID][]string{}, marks: map[string]string{},
-		tried: map[tickets.ID]int{}, finished: map[tickets.ID]map[string]bool{}}
-}
-
-func (l *lane) add(d Delivery) {
-	if d.Op.IsText() {
-		for i := range l.texts {
-			if l.texts[i].ID == d.ID {
-				return
-			}
-		}
-		// Positions come in order but for a released hold, which takes its
-		// position when the hold ends, and rows read at start.
-		i := len(l.texts)
-		for i > 0 && l.texts[i-1].Position > d.Position {
-			i--
-		}
-		l.texts = append(l.texts, Delivery{})
-		copy(l.texts[i+1:], l.texts[i:])
-		l.texts[i] = d
-		return
+// enter waits for the right to send on an adapter; leave gives it back. An
+// adapter that does not exist is no reason to wait: the attempt will tell.
+func (b *Box) enter(ctx context.Context, adapter string) bool {
+	slots := b.slots[adapter]
+	if slots == nil {
+		return true
 	}
-	if _, ok := l.states[d.Slot]; !ok {
-		l.order = append(l.order, d.Slot)
-	}
-	l.states[d.Slot] = d
-	delete(l.due, d.ID)
-}
-
-func (l *lane) cancel(ids []tickets.ID) {
-	for _, id := range ids {
-		for i := range l.texts {
-			if l.texts[i].ID == id {
-				l.texts = append(l.texts[:i], l.texts[i+1:]...)
-				break
-			}
-		}
-		for slot, d := range l.states {
-			if d.ID == id {
-				l.forget(slot)
-			}
-		}
-	}
-	l.poke()
-}
-
-func (l *lane) forget(slot string) {
-	delete(l.states, slot)
-	for i, s := range l.order {
-		if s == slot {
-			l.order = append(l.order[:i], l.order[i+1:]...)
-			return
-		}
-	}
-}
-
-func (l *lane) poke() {
 	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// next chooses what to do now: the head of the texts, else a state when no
-// text is ready. With nothing to do it gives how long to wait, or done.
-func (l *lane) next(now time.Time) (d Delivery, ok bool, wait time.Duration, done bool) {
-	if len(l.texts) == 0 && len(l.states) == 0 {
-		return d, false, 0, true
-	}
-	wait = time.Hour
-	at := func(d Delivery) bool {
-		left := l.due[d.ID].Sub(now)
-		if left <= 0 {
-			return true
-		}
-		wait = min(wait, left)
+	case slots <- struct{}{}:
+		return true
+	case <-ctx.Done():
 		return false
 	}
-	if len(l.texts) > 0 && at(l.texts[0]) {
-		return l.texts[0], true, 0, false
-	}
-	for _, slot := range l.order {
-		if d := l.states[slot]; at(d) {
-			return d, true, 0, false
-		}
-	}
-	return d, false, wait, false
 }
 
-func (l *lane) run(ctx context.Context) {
-	b := l.b
-	for {
-		b.mu.Lock()
-		d, ok, wait, done := l.next(time.Now())
-		if done || ctx.Err() != nil {
-			l.running = false
-			b.drop(l)
-			b.mu.Unlock()
-			return
-		}
-		b.mu.Unlock()
-		if !ok {
-			t := time.NewTimer(wait)
-			select {
-			case <-t.C:
-			case <-l.wake:
-			case <-ctx.Done():
-			}
-			t.Stop()
-			continue
-		}
-		select {
-		case b.slots[l.adapter] <- struct{}{}:
-		case <-ctx.Done():
-			continue
-		}
-		res, ok := l.attempt(ctx, d)
-		<-b.slots[l.adapter]
-		if !ok {
-			continue // ctx ended, or the database is away: nothing was tried
-		}
-		l.settle(res)
+func (b *Box) leave(adapter string) {
+	if slots := b.slots[adapter]; slots != nil {
+		<-slots
 	}
-}
-
-// settle takes the result into the lane and reports it.
-func (l *lane) settle(res Result) {
-	b := l.b
-	b.mu.Lock()
-	d := res.Delivery
-	over := res.Err == nil || res.Final || res.Err.Kind == chat.Absent
-	if d.Op.IsText() {
-		for i := range l.texts {
-			if l.texts[i].ID != d.ID {
-				continue
-			}
-			if over {
-				l.texts = append(l.texts[:i], l.texts[i+1:]...)
-			} else {
-				l.texts[i].Attempts = d.Attempts
-				l.texts[i].Parts = d.Parts
-				l.due[d.ID] = res.Again.Time()
-			}
-			break
-		}
-		if res.Final && l.link != nil && l.link.Rootless {
-			// What waits for a root that will not come is closed by the
-			// decider in the transaction that notes this.
-			l.texts = nil
-		}
-	} else if now := l.states[d.Slot]; now.Revision == d.Revision {
-		if over {
-			l.forget(d.Slot)
-		} else {
-			now.Attempts = d.Attempts
-			l.states[d.Slot] = now
-			l.due[d.ID] = res.Again.Time()
-		}
-	}
-	if over {
-		delete(l.due, d.ID)
-	}
-	l.unnoted++
-	b.mu.Unlock()
-	b.opt.Report(res)
-}
-
-// attempt performs one delivery once. ok is false when nothing was tried.
-func (l *lane) attempt(ctx context.Context, d Delivery) (Result, bool) {
-	b := l.b
-	if b.opt.MayStart != nil && !b.opt.MayStart() {
-		l.pause(ctx, time.Second)
-		return Result{}, false
-	}
-	if l.link == nil {
-		link, err := b.opt.Source.Link(ctx, l.id)
-		if err != nil {
-			b.opt.Log.Warn("outbox: read link", "link", l.id, "err", err)
-			l.pause(ctx, time.Second)
-			return Result{}, false
-		}
-		l.link = &link
-	}
-	// The first attempt was counted in the transaction that made the row
-	// ready; the others are counted before dialling.
-	if rev, again := l.tried[d.ID]; again && rev == d.Revision || d.Attempts == 0 {
-		d.Attempts++
-		if err := b.opt.Source.CountAttempt(ctx, d.ID, d.Attempts); err != nil {
-			b.opt.Log.Warn("outbox: count attempt", "delivery", d.ID, "err", err)
-			l.pause(ctx, time.Second)
-			return Result{}, false
-		}
-	}
-	l.tried[d.ID] = d.Revision
-	failpoint.Hit("outbox.before-send")
-	receipt, err := l.perform(ctx, &d)
-	failpoint.Hit("outbox.after-send")
-	if err != nil && ctx.Err() != nil {
-		return Result{}, false
-	}
-	res := Result{Delivery: d, Receipt: receipt}
-	if err != nil {
-		res.Err = chat.AsError(err)
-		res.Receipt = res.Err.Receipt
-		if ids := partIDs(res.Receipt); len(ids) > 0 && d.Op.IsText() {
-			res.Delivery.SetRemotes(ids)
-		}
-		l.decide(&res)
-	} else {
-		l.remember(d, receipt)
-	}
-	l.recipients(d, res.Receipt)
-	return res, true
-}
-
-// recipients keeps which recipients of a mail need no further attempt.
-func (l *lane) recipients(d Delivery, r chat.Receipt) {
-	for _, to := range r.Recipients {
-		if to.Temporary || to.State == "" {
-			continue
-		}
-		if l.finished[d.ID] == nil {
-			l.finished[d.ID] = map[string]bool{}
-		}
-		l.finished[d.ID][strings.ToLower(to.Address)] = true
-	}
-}
-
-// decide sets whether and when a failed delivery is tried again.
-func (l *lane) decide(res *Result) {
-	now := time.Now()
-	switch res.Err.Kind {
-	case chat.Permanent, chat.Gone:
-		res.Final = true
-		return
-	case chat.Absent:
-		return // parked by the decider until Joined
-	}
-	wait := backoff(res.Delivery.Attempts, res.Err.Kind)
-	if res.Err.RetryAfter > 0 {
-		wait = res.Err.RetryAfter
-	}
-	res.Again = tickets.At(now.Add(wait))
-	if up := res.Delivery.GiveUpAt; up != 0 && res.Again > up {
-		res.Final = true
-	}
-}
-
-// backoff doubles from one second to ten minutes, jittered by a half; a
-// missing right is asked for less often.
-func backoff(attempt int, kind chat.Kind) time.Duration {
-	d := time.Second << min(max(attempt-1, 0), 10)
-	if kind == chat.Unauthorised {
-		d = max(d, 15*time.Second)
-	}
-	d = min(d, 10*time.Minute)
-	return d/2 + rand.N(d/2+1)
-}
-
-// remember keeps what was said until it is on disk and after.
-func (l *lane) remember(d Delivery, r chat.Receipt) {
-	switch d.Op {
-	case Mark:
-		p, _ := d.Payload()
-		l.marks[d.Slot] = p.Emoji
-	case Say:
-		ids := partIDs(r)
-		l.made[d.ID] = ids
-		if d.Entry != 0 {
-			l.entries[d.Entry] = ids
-		}
-		if l.link.Rootless && l.link.Root == d.ID {
-			l.link.Thread = ThreadOf(r)
-			l.link.Rootless = false
-		} else if l.link.Thread == "" && r.Thread != "" {
-			l.link.Thread = r.Thread // the first mail of a link opens its thread
-		}
-	case Direct:
-		l.link.Room = r.Room
-		l.link.Rootless = false
-	}
-}
-
-// ThreadOf is the thread that a receipt's message opens.
-func ThreadOf(r chat.Receipt) string {
-	if r.Thread != "" {
-		return r.Thread
-	}
-	if len(r.Parts) > 0 {
-		return r.Parts[0].ID
-	}
-	return ""
-}
-
-func partIDs(r chat.Receipt) []string {
-	ids := make([]string, len(r.Parts))
-	for i, p := range r.Parts {
-		ids[i] = p.ID
-	}
-	return ids
-}
-
-// pause waits, or less when ctx ends.
-func (l *lane) pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
-func unknownAdapter(name string) error {
-	return &chat.Error{Kind: chat.Permanent, Err: fmt.Errorf("no adapter %q", name), Reason: chat.Text{
-		FR: "la configuration ne connaît plus l’adaptateur « " + name + " »",
-		EN: "the configuration no longer knows the adapter “" + name + "”",
-	}}
 }

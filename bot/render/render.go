@@ -60,7 +60,7 @@ func (r *Renderer) Card(c Card) chat.Content {
 	n := fmt.Sprintf("#%d", c.Ticket.ID)
 	fmt.Fprintf(&b, "**%s** %s **%s**\n", n, stateSign(c.Ticket.State), plain(c.Ticket.Subject))
 	who := "**" + plain(c.Who) + "**"
-	if c.Address != "" && c.Address != c.Who {
+	if c.Address != "" && !strings.EqualFold(c.Address, c.Who) {
 		who += " <" + plain(c.Address) + ">"
 	}
 	fmt.Fprintf(&b, "%s · %s", who, c.Where)
@@ -196,7 +196,7 @@ type Line struct {
 func (r *Renderer) Line(l Line) chat.Content {
 	var b strings.Builder
 	name := "**" + plain(l.Name) + "**"
-	if l.Address != "" && l.Address != l.Name {
+	if l.Address != "" && !strings.EqualFold(l.Address, l.Name) {
 		name += " <" + plain(l.Address) + ">"
 	}
 	mark := ""

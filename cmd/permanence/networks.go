@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"reflect"
@@ -161,13 +160,4 @@ func fieldsOf(t reflect.Type, prefix string) []string {
 		out = append(out, name)
 	}
 	return out
-}
-
-// checkAll asks every adapter, one after the other.
-func checkAll(ctx context.Context, adapters map[string]chat.Adapter, names []string) map[string][]chat.Finding {
-	found := map[string][]chat.Finding{}
-	for _, name := range names {
-		found[name] = adapters[name].Check(ctx)
-	}
-	return found
 }

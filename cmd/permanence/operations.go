@@ -126,7 +126,7 @@ func (o operations) retry(ctx context.Context, r *http.Request) (any, error) {
 		return nil, fmt.Errorf("%q: expected the number of an event, as `permanence aside` lists them", r.PathValue("id"))
 	}
 	if o.bot != nil {
-		err = o.bot.Request(ctx, func(t *bot.Turn) error { return t.Tx.RetryAside(tickets.ID(id)) })
+		err = o.bot.RetryAside(ctx, tickets.ID(id))
 	} else {
 		err = o.store.Update(ctx, func(tx bot.Tx) error { return tx.RetryAside(tickets.ID(id)) })
 	}
