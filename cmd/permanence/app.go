@@ -133,11 +133,7 @@ func reason(err error) error {
 func (a *App) openStore(ctx context.Context) error {
 	opts := sqlstore.Options{Log: a.log.With("part", "store")}
 	if !strings.HasPrefix(a.cfg.Database, "sqlite:") {
-		host, err := os.Hostname()
-		if err != nil {
-			host = "unknown"
-		}
-		opts.Lease = sqlstore.Lease{Name: leaseName, Holder: fmt.Sprintf("%s process %d, %s", host, os.Getpid(), rand.Text()[:8])}
+		opts.Lease = newLease("serve")
 	}
 	var err error
 	if a.store, err = sqlstore.Open(ctx, a.cfg.Database, opts); err != nil {
@@ -166,6 +162,15 @@ func (a *App) openStore(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// newLease names this process among those that share a PostgreSQL database.
+func newLease(what string) sqlstore.Lease {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return sqlstore.Lease{Name: leaseName, Holder: fmt.Sprintf("%s on %s, process %d, %s", what, host, os.Getpid(), newToken())}
 }
 
 // keepLease renews the lease until ctx ends; its error means that it is lost

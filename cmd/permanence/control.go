@@ -56,7 +56,13 @@ func connect(ctx context.Context, l *Loaded, log *slog.Logger) (*client, error) 
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlstore.Open(ctx, l.Database, sqlstore.Options{Log: log})
+	// With PostgreSQL the lock is this machine's alone: what writes takes the
+	// lease first.
+	opts := sqlstore.Options{Log: log}
+	if !strings.HasPrefix(l.Database, "sqlite:") {
+		opts.Lease = newLease("subcommand")
+	}
+	store, err := sqlstore.Open(ctx, l.Database, opts)
 	if err != nil {
 		return nil, errors.Join(exitWith(exitDatabase, err), lock.unlock())
 	}

@@ -128,12 +128,26 @@ func (o operations) retry(ctx context.Context, r *http.Request) (any, error) {
 	if o.bot != nil {
 		err = o.bot.RetryAside(ctx, tickets.ID(id))
 	} else {
-		err = o.store.Update(ctx, func(tx bot.Tx) error { return tx.RetryAside(tickets.ID(id)) })
+		err = o.writeAlone(ctx, func(tx bot.Tx) error { return tx.RetryAside(tickets.ID(id)) })
 	}
 	if errors.Is(err, bot.ErrNotFound) {
 		return nil, fmt.Errorf("no event %d is set aside: `permanence aside` lists those that are", id)
 	}
 	return struct{}{}, err
+}
+
+// writeAlone writes without a running program; with PostgreSQL it makes sure
+// that none runs elsewhere.
+func (o operations) writeAlone(ctx context.Context, f func(bot.Tx) error) error {
+	ok, err := o.store.TakeLease(ctx, leaseLife)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		leader, _, err := o.store.Leader(ctx)
+		return errors.Join(&runningError{data: "this PostgreSQL database", who: leader.Holder}, err)
+	}
+	return errors.Join(o.store.Update(ctx, f), o.store.ReleaseLease(ctx))
 }
 
 // deliveries lists the open ones, or with ?state=failed those given up.

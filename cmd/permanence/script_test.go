@@ -322,6 +322,22 @@ func TestMailAdapterFor(t *testing.T) {
 	}
 }
 
+func TestInitWritesAShortFile(t *testing.T) {
+	a := answers{Name: "L'asso: \"test\" #1", Language: "fr", Network: "playground", Address: "support@example.org",
+		IMAP: "imap.example.org", SMTP: "smtp.example.org", User: "support@example.org", URL: "https://aide.example.org"}
+	text := a.file("permanence.mail-password")
+	if n := strings.Count(text, "\n"); n > 25 {
+		t.Errorf("%d lines, at most 25 wanted:\n%s", n, text)
+	}
+	l, err := parse(t, text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Name != a.Name {
+		t.Errorf("name %q", l.Name)
+	}
+}
+
 // lockedBuffer is a buffer that one goroutine writes and another reads.
 type lockedBuffer struct {
 	mu sync.Mutex
