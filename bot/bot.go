@@ -41,7 +41,10 @@ type Options struct {
 	// Inside are words that must not leave: internal addresses, room names,
 	// hosts. Somebody who types one is asked for a second gesture.
 	Inside []string
-	Log    *slog.Logger
+	// Changed is called after each commit that changes what the public page
+	// shows; nil for nobody.
+	Changed func()
+	Log     *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// MayStart is asked before each send; see outbox.Options.

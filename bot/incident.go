@@ -80,6 +80,9 @@ func (c *Call) statement(inc *statuspage.Incident, u *statuspage.Update) (ticket
 		return 0, err
 	}
 	u.Entry = statuspage.ID(e.ID)
+	if changed := c.b.opt.Changed; changed != nil {
+		c.After(changed)
+	}
 	return e.ID, c.Tx.AddUpdate(u)
 }
 

@@ -50,6 +50,7 @@ type App struct {
 	world    *world
 	adapters map[string]chat.Adapter
 	bot      *bot.Bot
+	site     *statusweb.Site
 	web      net.Listener // nil without web server
 	handler  http.Handler
 	control  net.Listener
@@ -89,12 +90,16 @@ func OpenApp(ctx context.Context, cfg *Loaded, log *slog.Logger) (_ *App, err er
 	if err != nil {
 		return nil, err
 	}
+	if a.site, err = a.statusSite(); err != nil {
+		return nil, err
+	}
 	a.bot, err = bot.New(bot.Options{
 		Name: cfg.Name, Language: cfg.Language, Location: cfg.plan.location,
 		Store: a.store, Adapters: a.adapters,
 		Desks: cfg.plan.desks, Status: cfg.plan.status,
 		Commands: append(ticketcmd.Specs(), statuscmd.Specs()...),
 		Catalog:  catalog, Links: links, Inside: insideWords(cfg),
+		Changed:  a.site.Changed,
 		Log:      log,
 		MayStart: func() bool { return a.store.LeaseAge() < leaseStale },
 	})

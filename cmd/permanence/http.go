@@ -46,19 +46,15 @@ func (a *App) routes(mux *http.ServeMux, links page.Links, catalog *i18n.Catalog
 	if err != nil {
 		return err
 	}
-	status, err := a.statusSite()
-	if err != nil {
-		return err
-	}
 	mux.Handle("/t/", pages)
 	mux.Handle("/f/", pages)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /metrics", a.metrics())
 	if path := a.statusPath(); path != "" {
-		mux.Handle(path+"/", http.StripPrefix(path, status))
+		mux.Handle(path+"/", http.StripPrefix(path, a.site))
 	} else {
-		mux.Handle("/", status)
+		mux.Handle("/", a.site)
 	}
 	for i, p := range a.world.playgrounds {
 		prefix := ""
