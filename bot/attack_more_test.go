@@ -1,7 +1,6 @@
 package bot_test
 
 import (
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,20 +12,16 @@ import (
 )
 
 // A deletion while the team's room is away must not leave a delivery that
-// cannot be performed after a restart. It runs alone (PERMANENCE_ATTACK=crash)
-// while it ends the process.
+// cannot be performed after a restart, and the ticket with it.
 func TestAttackErasedDeliveryOverRestart(t *testing.T) {
-	if os.Getenv("PERMANENCE_ATTACK") != "crash" {
-		t.Skip("ends the process")
-	}
 	w := newWorld(t)
 	w.rich.Refuse("equipe", &chat.Error{Kind: chat.Temporary, Reason: chat.Text{FR: "en panne", EN: "away"}})
 	q := w.post("alice", "entraide", "", "Mon mot de passe est hunter2")
 	must(t, w.rich.Delete("alice", "entraide", q.ID))
-	w.await("all decided", func() bool {
-		n := 1
-		w.store.View(t.Context(), func(tx bot.Tx) error { n, _, _ = tx.CountWaiting(); return nil })
-		return n == 0
+	w.await("deleted", func() bool {
+		gone := false
+		w.store.View(t.Context(), func(tx bot.Tx) error { e, err := tx.Entries(1); gone = len(e) > 0 && e[0].Deleted; return err })
+		return gone
 	})
 	w.stop()
 	w.rich.Refuse("equipe", nil)
@@ -221,7 +216,9 @@ func TestAttackDirectReplyToOlderTicket(t *testing.T) {
 	_, err := w.rich.Post(t.Context(), "alice", playground.Draft{Room: "alice+permanence", ReplyTo: first.ID, Text: "réponse au premier"})
 	must(t, err)
 	card := w.card("premier souci")
-	if !w.sees("equipe", func(m playground.Message) bool { return m.Thread == card.ID && strings.Contains(m.Text, "réponse au premier") }) {
+	if !w.sees("equipe", func(m playground.Message) bool {
+		return m.Thread == card.ID && strings.Contains(m.Text, "réponse au premier")
+	}) {
 		t.Error("an answer by citation to one ticket lands in another")
 	}
 }

@@ -154,13 +154,9 @@ func TestAttackRetryOfWhatWasSetAside(t *testing.T) {
 	w.ticketByMail("mis de côté")
 	w.accepted(envelope{from: "", to: []string{"support@example.org"}, data: bounce("ticket-1@example.org")})
 	w.find("equipe", "told", fromBot("n’a pas pu être traité"))
-	must(t, w.bot.Request(t.Context(), func(u *bot.Turn) error {
-		rows, err := u.Tx.AsideEvents(1)
-		if err != nil {
-			return err
-		}
-		return u.Tx.RetryAside(rows[0].ID)
-	}))
+	var rows []bot.InboxRow
+	must(t, w.store.View(t.Context(), func(tx bot.Tx) (err error) { rows, err = tx.AsideEvents(1); return err }))
+	must(t, w.bot.RetryAside(t.Context(), rows[0].ID))
 	w.post("camille", "equipe", "", "!liste")
 	w.find("equipe", "list", fromBot("#1 ·"))
 	if !soon(func() bool {

@@ -4,8 +4,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,5 +154,39 @@ func claimLapses(t *testing.T, on setup) {
 	must(t, w.store.View(t.Context(), func(tx bot.Tx) (err error) { tk, err = tx.Ticket(1); return err }))
 	if tk.Owner != 0 {
 		t.Errorf("owner %d", tk.Owner)
+	}
+}
+
+// TestFullDisk: on a full disk mail is refused for now, what was accepted
+// stays, and the work goes on when there is room again.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+		testservers.Need(t, "a small tmpfs for the full disk", "run the tests as root, in a namespace that may mount")
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	w := newWorld(t, func(w *world) { w.db = "sqlite:" + filepath.Join(dir, "p.db") })
+	w.ticketByMail("avant")
+	ballast := filepath.Join(dir, "ballast")
+	f, err := os.Create(ballast)
+	must(t, err)
+	block := make([]byte, 64<<10)
+	for err == nil {
+		_, err = f.Write(block)
+	}
+	f.Close()
+	big := fromAlice("Subject: disque plein\nMessage-ID: <plein@customers.example>\n", strings.Repeat("une ligne qui prend de la place\n", 8000))
+	if codes := w.deliver(big); codes[0]/100 != 4 {
+		t.Fatalf("a mail that could not be stored was answered %d", codes[0])
+	}
+	must(t, os.Remove(ballast))
+	w.accepted(big)
+	w.card("disque plein")
+	if n := w.cards(); n != 2 {
+		t.Errorf("%d tickets, want 2", n)
 	}
 }

@@ -26,7 +26,7 @@ import (
 // world is a whole association in a test: a rich chat network, a poor one, a
 // mail server that takes the bot's mail, customers, a team, and the bot.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	db     string
 	rich   *playground.Network
@@ -69,7 +69,7 @@ func both(t *testing.T, f func(*testing.T, setup)) {
 }
 
 // newWorld starts everything on loopback and waits until the bot is ready.
-func newWorld(t *testing.T, more ...setup) *world {
+func newWorld(t testing.TB, more ...setup) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	w.db = "sqlite:" + filepath.Join(w.dir, "p.db")
@@ -128,7 +128,7 @@ func newWorld(t *testing.T, more ...setup) *world {
 }
 
 // logger writes to the test's log when PERMANENCE_TEST_LOG is set.
-func logger(t *testing.T) *slog.Logger {
+func logger(testing.TB) *slog.Logger {
 	if os.Getenv("PERMANENCE_TEST_LOG") == "" {
 		return slog.New(slog.DiscardHandler)
 	}

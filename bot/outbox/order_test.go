@@ -148,6 +148,18 @@ func TestStateWaitsForWhatItIsAbout(t *testing.T) {
 	})
 }
 
+func TestMarkWaitsForItsLine(t *testing.T) {
+	inBubble(t, nil, func(s *stage) {
+		l := s.link()
+		s.fails(kind(chat.Temporary), first(1))
+		s.box.Add(s.say(l, "line", func(d *Delivery) { d.Entry = 7 }),
+			s.delivery(l, Mark, Payload{Target: 7, Emoji: "📬"}, func(d *Delivery) { d.Slot = "mark:7" }))
+		s.expect("line")
+		time.Sleep(time.Minute)
+		s.expect("line | line | +📬 m:line")
+	})
+}
+
 func TestNothingPassesAParkedRoot(t *testing.T) {
 	inBubble(t, nil, func(s *stage) {
 		l := s.link(rootless, func(l *tickets.Link) { l.Room = "" })

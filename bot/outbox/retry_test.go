@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -269,7 +270,9 @@ func TestFileThatIsStillOnItsWay(t *testing.T) {
 		if r := s.results[0]; r.Err == nil || r.Err.Kind != chat.Temporary || r.Err.Reason.FR == "" {
 			t.Errorf("result %+v", r)
 		}
+		s.mu.Lock()
 		delete(s.files, 5)
+		s.mu.Unlock()
 		time.Sleep(time.Minute)
 		s.expect("text")
 		r, err := s.calls[0].op.(chat.Say).Content.Files[0].Open()
@@ -325,12 +328,12 @@ func TestAdapterThatPanicsFailsAlone(t *testing.T) {
 }
 
 func TestMayStart(t *testing.T) {
-	may := false
-	inBubble(t, func(o *Options) { o.MayStart = func() bool { return may } }, func(s *stage) {
+	var may atomic.Bool
+	inBubble(t, func(o *Options) { o.MayStart = may.Load }, func(s *stage) {
 		s.box.Add(s.say(s.link(), "text"))
 		time.Sleep(10*time.Second + time.Millisecond)
 		s.expect("")
-		may = true
+		may.Store(true)
 		time.Sleep(time.Second)
 		s.expect("text")
 		if s.calls[0].try.Attempt != 1 || len(s.heard) != 1 {
@@ -396,19 +399,19 @@ func TestRunEndsPromptly(t *testing.T) {
 func TestDatabaseAway(t *testing.T) {
 	away := &awaySource{}
 	inBubble(t, func(o *Options) { away.Source = o.Source; o.Source = away }, func(s *stage) {
-		away.err = errors.New("away")
+		away.is.Store(true)
 		l := s.link()
 		s.fails(kind(chat.Temporary), first(1))
 		s.box.Add(s.say(l, "text"))
 		time.Sleep(5*time.Second + time.Millisecond)
 		s.expect("")
-		away.err = nil
+		away.is.Store(false)
 		time.Sleep(time.Second)
 		s.expect("text")
-		away.err = errors.New("away") // now the second attempt cannot be counted
+		away.is.Store(true) // now the second attempt cannot be counted
 		time.Sleep(time.Minute)
 		s.expect("text")
-		away.err = nil
+		away.is.Store(false)
 		time.Sleep(time.Second)
 		s.expect("text | text")
 		if got := s.calls[1].try.Attempt; got != 2 {
@@ -420,19 +423,21 @@ func TestDatabaseAway(t *testing.T) {
 // awaySource is a database that can go away.
 type awaySource struct {
 	Source
-	err error
+	is atomic.Bool
 }
 
+var errAway = errors.New("the database is away")
+
 func (a *awaySource) Link(ctx context.Context, id tickets.ID) (tickets.Link, error) {
-	if a.err != nil {
-		return tickets.Link{}, a.err
+	if a.is.Load() {
+		return tickets.Link{}, errAway
 	}
 	return a.Source.Link(ctx, id)
 }
 
 func (a *awaySource) CountAttempt(ctx context.Context, id tickets.ID, n int) error {
-	if a.err != nil {
-		return a.err
+	if a.is.Load() {
+		return errAway
 	}
 	return a.Source.CountAttempt(ctx, id, n)
 }

@@ -55,16 +55,15 @@ var rich = chat.Caps{Threads: chat.Native, Replies: chat.Native, Edits: chat.Nat
 	Buttons: chat.Native, Forms: chat.Native, Files: chat.Native, Topic: chat.Native, Pins: chat.Native, Direct: chat.Native,
 	History: chat.Native, Mentions: chat.Native, Keys: true, Confirms: true, Accounts: true, MaxFile: 1000, Format: chat.Markdown}
 
-// inBubble runs a test with a running Box in virtual time, and checks at the
-// end that the Box has nothing left in memory but what is open.
+// inBubble runs a test with a running Box in virtual time.
 func inBubble(t *testing.T, more func(*Options), f func(*stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, more)
 		s.run()
+		defer s.stop()
 		f(s)
 		synctest.Wait()
-		s.stop()
 	})
 }
 

@@ -120,6 +120,7 @@ type sink struct {
 	mu      sync.Mutex
 	cut     int // which mail, counted from 1, loses its answer
 	count   int
+	open    int // connections
 	mails   []checker.Fact
 	heads   []mail.Header
 	changed chan struct{}
@@ -134,6 +135,9 @@ func newSink(t *testing.T, l *ledger, cut int) *sink {
 	}
 	s.addr = ln.Addr().String()
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.open++
 		return &sinkSession{sink: s, conn: c.Conn()}, nil
 	}))
 	server.Domain = "customers.example"
@@ -157,11 +161,43 @@ type sinkSession struct {
 }
 
 func (s *sinkSession) Reset()                               { s.to = nil }
-func (s *sinkSession) Logout() error                        { return nil }
 func (s *sinkSession) Mail(string, *smtp.MailOptions) error { return nil }
 func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = append(s.to, to)
 	return nil
+}
+
+// Logout comes once, at the end of the connection.
+func (s *sinkSession) Logout() error {
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	s.sink.open--
+	s.sink.tell()
+	return nil
+}
+
+// tell wakes those who wait; s.mu is held.
+func (s *sink) tell() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// idle waits until no connection is open, so that all that came over those of
+// a dead process is in the ledger.
+func (s *sink) idle(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		open, changed := s.open, s.changed
+		s.mu.Unlock()
+		if open == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the end of %d connections: %w", open, ctx.Err())
+		}
+	}
 }
 
 // Data takes a mail: from the final dot on it is in the ledger, whether its
@@ -183,8 +219,7 @@ func (s *sinkSession) Data(r io.Reader) error {
 	k.count++
 	k.mails, k.heads = append(k.mails, f), append(k.heads, head)
 	k.ledger.write(f)
-	close(k.changed)
-	k.changed = make(chan struct{})
+	k.tell()
 	if k.count == k.cut {
 		k.ledger.write(checker.Fact{Kind: checker.Cut})
 		s.conn.Close()

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,6 +42,7 @@ type keeper struct {
 	env    []string
 	points []string // "name:count", one for each process to be killed
 	ledger *ledger
+	sink   *sink
 
 	mu      sync.Mutex
 	now     *program
@@ -83,6 +85,7 @@ func (k *keeper) run() {
 		if p != nil {
 			<-logged
 			err = p.cmd.Wait()
+			err = errors.Join(err, k.sunk())
 		}
 		k.mu.Lock()
 		if !k.asked {
@@ -110,6 +113,13 @@ func (k *keeper) run() {
 			return
 		}
 	}
+}
+
+// sunk waits for what a dead process had still on its way.
+func (k *keeper) sunk() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return k.sink.idle(ctx)
 }
 
 func (p *program) status() (syscall.WaitStatus, bool) {

@@ -77,7 +77,7 @@ func play(t *testing.T, binary string, p plan) (v checker.Verdict, s *scene, stu
 	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), fmt.Appendf(nil, configuration, p.database, s.sink.addr), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.keeper = &keeper{binary: binary, dir: dir, points: p.points, ledger: s.ledger, env: []string{"PERMANENCE_SABOTAGE=" + p.sabotage}}
+	s.keeper = &keeper{binary: binary, dir: dir, points: p.points, ledger: s.ledger, sink: s.sink, env: []string{"PERMANENCE_SABOTAGE=" + p.sabotage}}
 	s.view = newView(s.keeper)
 	keep(t, s.keeper)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)

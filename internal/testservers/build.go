@@ -17,7 +17,8 @@ import (
 // beside this file, and the command's import path.
 func GoServers() map[string]string {
 	return map[string]string{
-		"mox": "github.com/mjl-/mox",
+		"ergo": "github.com/ergochat/ergo",
+		"mox":  "github.com/mjl-/mox",
 	}
 }
 

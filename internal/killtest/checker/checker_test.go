@@ -70,6 +70,7 @@ func TestJudge(t *testing.T) {
 		"leaked in channel":      {facts: append(good(), Fact{Kind: PublicSees, ID: "11", Desk: true, Text: Mark("note", 1)}), fault: "leaked"},
 		"stopped and said":       {facts: append(good(), Fact{Kind: PublicSees, ID: "11", Desk: true, Text: Mark("note", 4)}), fault: "leaked: note zqnote00004x of b was stopped"},
 		"not told":               {facts: append(slices.Delete(good(), 20, 21), Fact{Kind: TeamSees, ID: "6", Thread: "1", Text: Mark("note", 2), Signs: []string{"⏳"}}), fault: "untold"},
+		"stopped and not told":   {facts: append(slices.Delete(good(), 22, 23), Fact{Kind: TeamSees, ID: "8", Thread: "2", Text: Mark("note", 4), Signs: []string{"⏳"}}), fault: "untold"},
 		"unknown fact":           {facts: append(good(), Fact{Kind: "rumour"}), fault: "unknown fact"},
 		"no answer, not seen":    {facts: good()[:0]},
 	} {

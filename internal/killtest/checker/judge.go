@@ -183,8 +183,9 @@ func (j *judge) replies() {
 	first := map[string][]int{} // where a talk's replies were first taken
 	for _, mark := range j.wishes {
 		g := j.gestures[mark]
-		if j.stopped[mark] {
-			continue // inside() looks for it
+		if j.stopped[mark] { // inside() looks whether it left
+			j.signed(mark, g, nil)
+			continue
 		}
 		if g.ByMail {
 			ts := j.taken[mark]
@@ -206,7 +207,7 @@ func (j *judge) replies() {
 				first[g.Talk] = append(first[g.Talk], at)
 			}
 		}
-		j.signed(mark, g)
+		j.signed(mark, g, []string{SentSign})
 	}
 	for _, talk := range sorted(first) {
 		if !slices.IsSorted(first[talk]) {
@@ -215,15 +216,15 @@ func (j *judge) replies() {
 	}
 }
 
-// signed: the note itself says at the end that it has been sent, and nothing
-// else.
-func (j *judge) signed(mark string, g Fact) {
+// signed: the note itself bears at the end the signs that are true of it, and
+// no other.
+func (j *judge) signed(mark string, g Fact, want []string) {
 	for _, m := range j.team {
 		if m.Desk || !slices.Contains(marks(m.Text), mark) {
 			continue
 		}
-		if !slices.Equal(m.Signs, []string{SentSign}) {
-			j.fault("untold: reply %s of %s ends with the signs %q", mark, g.Talk, m.Signs)
+		if !slices.Equal(m.Signs, want) {
+			j.fault("untold: reply %s of %s ends with the signs %q, not %q", mark, g.Talk, m.Signs, want)
 		}
 		return
 	}

@@ -34,6 +34,8 @@ func main() {
 	report("postgresql", path, err)
 	path, err = testservers.FindChromium()
 	report("chromium", path, err)
+	path, err = testservers.FindNgIRCd()
+	report("ngircd", path, err)
 	if !ok {
 		os.Exit(1)
 	}
