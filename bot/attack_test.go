@@ -17,7 +17,7 @@ import (
 func soon(f func() bool) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(4 * time.Second)
+	deadline := time.After(2 * time.Second)
 	for !f() {
 		select {
 		case <-tick.C:

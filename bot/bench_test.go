@@ -34,7 +34,7 @@ const (
 	roadSingle   = 200
 	roadMany     = 2000
 	roadInFlight = 500
-	roadSessions = 32 // SMTP connections, or threads of the public channel
+	roadSessions = 16 // SMTP connections (the listener takes 20), or threads of the public channel
 	roadTickets  = 20_000
 )
 
@@ -93,10 +93,9 @@ func at(ds []time.Duration, percent int) float64 {
 	return float64(ds[len(ds)*percent/100].Microseconds()) / 1000
 }
 
-// sender submits event i of a session and gives the word by which the team's
-// room shows it. It returns when the source has been told "seen" (mail), or at
-// once (a line).
-type sender func(session, i int) (token string)
+// sender submits event i of a session. It returns when the source has been told
+// "seen" (mail), or at once (a line).
+type sender func(session, i int) error
 
 // sight is an event as the team saw it.
 type sight struct {
@@ -186,7 +185,7 @@ func (r *road) single(send sender) (took []time.Duration) {
 		token := r.token(r.round.Load(), 0, i)
 		ch := r.expect(token)
 		began := time.Now()
-		send(0, i)
+		must(r.b, send(0, i))
 		s, err := r.await(token, ch)
 		must(r.b, err)
 		took = append(took, s.at.Sub(began))
@@ -210,7 +209,10 @@ func (r *road) many(send sender) (perSecond float64) {
 				room <- struct{}{}
 				token := r.token(r.round.Load(), session, i)
 				ch := r.expect(token)
-				send(session, i)
+				if failed[i] = send(session, i); failed[i] != nil {
+					<-room
+					break
+				}
 				waiting.Add(1)
 				go func() {
 					defer waiting.Done()
@@ -245,13 +247,10 @@ func (r *road) mails() sender {
 		clients[i] = c
 		r.b.Cleanup(func() { c.Close() })
 	}
-	return func(session, i int) string {
+	return func(session, i int) error {
 		token := r.token(r.round.Load(), session, i)
 		from := token + "@customers.example"
-		if err := clients[session].SendMail(from, []string{"support@example.org"}, bytes.NewReader(mail20K(from, token))); err != nil {
-			r.b.Errorf("mail refused: %v", err)
-		}
-		return token
+		return clients[session].SendMail(from, []string{"support@example.org"}, bytes.NewReader(mail20K(from, token)))
 	}
 }
 
@@ -266,14 +265,11 @@ func (r *road) lines() sender {
 		threads[i] = r.w.post(a.ID, "entraide", "", fmt.Sprintf("Bonjour, demande numéro %d du banc", i)).ID
 		r.w.card(fmt.Sprintf("demande numéro %d du banc", i))
 	}
-	return func(session, i int) string {
+	return func(session, i int) error {
 		token := r.token(r.round.Load(), session, i)
 		_, err := r.w.rich.Post(context.Background(), by[session], playground.Draft{Room: "entraide", Thread: threads[session],
 			Text: token + " : toujours rien, et le webmail répond lentement depuis ce matin."})
-		if err != nil {
-			r.b.Errorf("line refused: %v", err)
-		}
-		return token
+		return err
 	}
 }
 

@@ -32,6 +32,7 @@ type limit struct {
 
 var (
 	answersPerRoom   = limit{burst: 20, every: 3 * time.Second}
+	acksPerDesk      = limit{burst: 60, every: time.Minute}
 	ticketsPerSender = limit{burst: 10, every: 2 * time.Minute}
 )
 

@@ -186,8 +186,17 @@ func (t *Turn) acknowledge(id tickets.ID) error {
 		text += " " + t.b.t(lang, "ack.hours"+form, "Hours", d.Hours)
 	}
 	c := chat.Content{Text: text, Notice: true, Lang: lang}
+	if link.Kind == tickets.AskerLink && t.b.caps(link.Place()).Threads == chat.None {
+		c.Text = who.Name + ": " + c.Text
+	}
 	if link.Kind == tickets.MailLink {
 		to := t.addressOf(tk.Requester, link)
+		if !strings.Contains(to, "@") {
+			return nil // a sender whose address cannot be read
+		}
+		if ok, _ := t.b.brake.allow("acks "+d.Name, acksPerDesk, t.Now); !ok {
+			return nil // somebody forges senders by the thousand: better silent than their tool
+		}
 		last, muted, err := t.Tx.MailPeer(to, d.Name)
 		if err != nil {
 			return err
@@ -205,7 +214,7 @@ func (t *Turn) acknowledge(id tickets.ID) error {
 			c.Text += "\n\n" + t.b.t(lang, "ack.hours"+form, "Hours", d.Hours)
 		}
 		c.Mail = t.mail(d, link, []string{to}, nil, t.b.t(lang, "ack.subject", "Number", number), true)
-	} else if ok, _ := t.b.brake.allow("room "+link.Adapter+" "+link.Room, answersPerRoom, t.Now); !ok {
+	} else if ok, _ := t.b.brake.allow(roomKey(link), answersPerRoom, t.Now); !ok {
 		t.due = true
 		return t.Tx.SetTimer(Timer{Name: ackTimer(tk.ID), Kind: timerAck, Due: t.Now.Add(10 * 60e9), Ticket: tk.ID})
 	}

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,11 @@ func (t *Turn) edited(adapter string, ev *chat.Edited) (bool, error) {
 	if rest, cmd := t.replyText(body); cmd {
 		body = rest // "!r text" corrected: the text is what is sent
 	}
+	if e.Kind == tickets.Note {
+		if rest, n := leadingTicket(body); n == e.Ticket {
+			body = rest
+		}
+	}
 	if e.Deleted || e.Body == body {
 		return true, nil
 	}
@@ -60,6 +66,7 @@ func (t *Turn) tooEarly(adapter string, ev *chat.Edited) (bool, error) {
 	}
 	name := earlyName(adapter, ev.Room, ev.Target)
 	t.due = true
+	t.early[name] = true
 	t.After(func() { t.b.early[name] = true })
 	return false, t.Tx.SetTimer(Timer{Name: name, Kind: timerEarly, Due: t.Now.Add(earlyFor), Body: chat.Clean(ev.Text)})
 }
@@ -67,7 +74,7 @@ func (t *Turn) tooEarly(adapter string, ev *chat.Edited) (bool, error) {
 // catchEarly gives a message the text of an edit that came before it.
 func (t *Turn) catchEarly(adapter string, p *chat.Posted) error {
 	name := earlyName(adapter, p.Room, p.ID)
-	if !t.b.early[name] {
+	if !t.b.early[name] && !t.early[name] {
 		return nil
 	}
 	tm, ok, err := t.Tx.Timer(name)
@@ -147,6 +154,13 @@ func (t *Turn) revised(e *tickets.Entry, from tickets.Copy) error {
 		}
 	}
 	if e.ID == tk.First {
+		if e.Subject == "" {
+			// The subject was made of its first words; it must not outlive them.
+			tk.Subject = t.subject(e.Body, t.b.desks[tk.Desk])
+			if err := t.Tx.UpdateTicket(&tk); err != nil {
+				return err
+			}
+		}
 		t.redraw(tk.ID, "")
 	}
 	if e.Kind == tickets.Note {
@@ -197,10 +211,15 @@ func (t *Turn) sourceChanged(tk *tickets.Ticket, e *tickets.Entry) error {
 	for _, r := range rs {
 		switch r.State {
 		case tickets.Held, tickets.Proposed, tickets.Asked, tickets.Gathering:
-			if e.Deleted {
-				if err := t.stopReply(tk, r, t.b.t(lang, "reply.stopped-deleted")); err != nil {
-					return err
-				}
+			var err error
+			switch {
+			case e.Deleted:
+				err = t.stopReply(tk, r, t.b.t(lang, "reply.stopped-deleted"))
+			case r.State == tickets.Held:
+				err = t.editedInHold(tk, e, r)
+			}
+			if err != nil {
+				return err
 			}
 		case tickets.Leaving, tickets.Sent:
 			id := "reply.edited-after"
@@ -208,6 +227,40 @@ func (t *Turn) sourceChanged(tk *tickets.Ticket, e *tickets.Entry) error {
 				id = "reply.deleted-after"
 			}
 			return t.teamLine(tk.ID, t.b.t(lang, id, "Name", e.Name), nil)
+		}
+	}
+	return nil
+}
+
+// editedInHold looks again at words that changed in their hold: a trainee's go
+// back to being a proposal, an internal name is asked about.
+func (t *Turn) editedInHold(tk *tickets.Ticket, e *tickets.Entry, r tickets.ReplyRow) error {
+	d := t.b.desks[tk.Desk]
+	if d == nil {
+		return nil
+	}
+	trainee := r.Approved != 0
+	if !trainee && e.Author != r.By {
+		role, err := t.roleOf(d, e.Author)
+		if err != nil {
+			return err
+		}
+		trainee = role == tickets.Trainee
+	}
+	if trainee {
+		r.Approved, r.HoldUntil = 0, 0
+		return t.propose(tk, d, e, r, Gesture{Person: e.Author, Name: r.Gesture})
+	}
+	why, err := t.doubts(tk, e, r)
+	if err != nil {
+		return err
+	}
+	for _, w := range why {
+		if strings.HasPrefix(w, "inside@") && !slices.Contains(strings.Split(r.Asked, "\n"), w) {
+			return t.ask(tk, d, r, why, func(text string) error {
+				r.State = tickets.Asked
+				return t.statusLine(tk, r, text, r.By)
+			})
 		}
 	}
 	return nil
@@ -228,10 +281,48 @@ func (t *Turn) deleted(adapter string, ev *chat.Deleted) (bool, error) {
 	if err := t.Tx.ReviseEntry(e, "", t.Now); err != nil {
 		return false, err
 	}
+	waiting, err := t.Tx.EntryDeliveries(e.ID)
+	if err != nil {
+		return false, err
+	}
 	if err := t.Tx.EraseEntry(e.ID); err != nil {
 		return false, err
 	}
+	if err := t.renew(&e, waiting); err != nil {
+		return false, err
+	}
 	return true, t.revised(&e, c)
+}
+
+// renew gives what still waits to show an erased entry the words that say so:
+// erasing has emptied it, and it may be the root of a thread.
+func (t *Turn) renew(e *tickets.Entry, ds []outbox.Delivery) error {
+	for _, d := range ds {
+		if !d.State.Open() || d.Op != outbox.Say || e.Ticket == 0 {
+			continue
+		}
+		tk, err := t.Tx.Ticket(e.Ticket)
+		if err != nil {
+			return err
+		}
+		var c chat.Content
+		if e.ID == tk.First {
+			c, err = t.card(&tk, e, nil)
+		} else {
+			var line render.Line
+			line, err = t.lineOf(&tk, e)
+			c = t.b.render.Line(line)
+		}
+		if err != nil {
+			return err
+		}
+		d.SetPayload(outbox.Payload{Content: &c, Heading: number(e.Ticket)})
+		if err := t.Tx.UpdateDelivery(d); err != nil {
+			return err
+		}
+		t.renewed = append(t.renewed, d)
+	}
+	return nil
 }
 
 // revealed fills in a message that could not be read before.
@@ -340,7 +431,7 @@ func (t *Turn) reacted(adapter string, ev *chat.Reacted) (bool, error) {
 		return false, err
 	}
 	call.Link, call.Ticket = link, tk.ID
-	if e.ID == tk.First {
+	if e.ID == tk.First && (e.Kind != tickets.Note || !s.desk.sends(ev.Emoji)) {
 		verb := cardVerb(ev.Emoji)
 		if verb == "" {
 			return true, nil
@@ -392,7 +483,9 @@ func (t *Turn) unreacted(adapter string, ev *chat.Unreacted) (bool, error) {
 	}
 	name := gestureName(adapter, ev.Room, ev.Target, ev.Emoji, ev.From.ID)
 	for _, r := range rs {
-		if r.Gesture == name && (r.State == tickets.Held || r.State == tickets.Proposed || r.State == tickets.Asked) {
+		// What was asked about stays asked: taking the sign back is how people
+		// make room for putting it there once more.
+		if slices.Contains(strings.Split(r.Gesture, "\n"), name) && (r.State == tickets.Held || r.State == tickets.Proposed) {
 			return true, t.stopReply(&tk, r, t.b.t(t.b.lang(s.desk), "reply.stopped"))
 		}
 	}

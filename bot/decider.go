@@ -26,6 +26,8 @@ type Turn struct {
 
 	out     []outbox.Delivery
 	cancels []cancel
+	renewed []outbox.Delivery // waiting ones with a new content
+	early   map[string]bool   // edits before their message, set in this turn
 	noted   []outbox.Result
 	after   []func()
 	due     bool                  // something due was set, or its time changed
@@ -112,6 +114,11 @@ func (b *Bot) decider(ctx context.Context) error {
 			return nil
 		}
 		for b.step(ctx) && ctx.Err() == nil {
+			if b.dueAt <= b.now() { // what is due must not wait for the end of a flood
+				if _, err := b.tick(ctx); err != nil {
+					break
+				}
+			}
 		}
 		next, err := b.tick(ctx)
 		if err != nil {
@@ -136,8 +143,9 @@ func (b *Bot) step(ctx context.Context) bool {
 	if load {
 		if err := b.reload(ctx, after); err != nil {
 			b.log.Error("decider: read waiting events", "err", err)
+			b.putBack(res, reqs)
 			b.pause(ctx)
-			return len(res)+len(reqs) > 0 || ctx.Err() == nil && b.putBack(res, reqs)
+			return ctx.Err() == nil
 		}
 		evs, _, _, _, _ = b.queue.takeEvents(batchLimit)
 	}
@@ -160,12 +168,12 @@ func (q *queue) takeEvents(limit int) ([]waiting, []outbox.Result, []request, bo
 	return evs, nil, nil, false, q.last
 }
 
-func (b *Bot) putBack(res []outbox.Result, reqs []request) bool {
+// putBack returns what was taken and could not be worked on.
+func (b *Bot) putBack(res []outbox.Result, reqs []request) {
 	b.queue.mu.Lock()
 	defer b.queue.mu.Unlock()
 	b.queue.results = append(res, b.queue.results...)
 	b.queue.requests = append(reqs, b.queue.requests...)
-	return true
 }
 
 // reload reads waiting events that are not in memory.
@@ -287,7 +295,7 @@ func (b *Bot) guarded(ctx context.Context, f func(*Turn) error) (err error) {
 		}
 	}()
 	err = b.store.Update(ctx, func(tx Tx) error {
-		t = &Turn{b: b, ctx: ctx, Tx: tx, Now: b.now(), cards: map[tickets.ID]string{}}
+		t = &Turn{b: b, ctx: ctx, Tx: tx, Now: b.now(), cards: map[tickets.ID]string{}, early: map[string]bool{}}
 		if err := f(t); err != nil {
 			return err
 		}
@@ -308,6 +316,7 @@ func (b *Bot) guarded(ctx context.Context, f func(*Turn) error) (err error) {
 	if t.due {
 		b.dueAt = 0
 	}
+	b.box.Replace(t.renewed...)
 	b.box.Add(t.out...)
 	for _, f := range t.after {
 		f()
@@ -363,6 +372,8 @@ var errDecided = errors.New("the events are decided already")
 // one that does not is blanked. aside is a reason to keep it in the list of
 // those that wait for a person.
 func (t *Turn) decide(row InboxRow, ev chat.Event) (concerns bool, aside string, err error) {
+	// The adapter has said "received" by now: the answer comes as a message.
+	late := t.Now.Sub(row.Received) > respondWithin
 	switch e := ev.(type) {
 	case *chat.Posted:
 		return t.posted(row, e)
@@ -375,10 +386,19 @@ func (t *Turn) decide(row InboxRow, ev chat.Event) (concerns bool, aside string,
 	case *chat.Unreacted:
 		concerns, err = t.unreacted(row.Adapter, e)
 	case *chat.Slash:
+		if late {
+			e.Respond = nil
+		}
 		concerns, err = t.slash(row.Adapter, e)
 	case *chat.Pressed:
+		if late {
+			e.Respond = nil
+		}
 		concerns, err = t.pressed(row.Adapter, e)
 	case *chat.Submitted:
+		if late {
+			e.Respond = nil
+		}
 		concerns, err = t.submitted(row.Adapter, e)
 	case *chat.Outcome:
 		return t.outcome(row.Adapter, e)
@@ -389,6 +409,10 @@ func (t *Turn) decide(row InboxRow, ev chat.Event) (concerns bool, aside string,
 	}
 	return concerns, "", err
 }
+
+// respondWithin is how long after storing an event its Respond is good for;
+// adapters answer "received" by themselves after two seconds.
+const respondWithin = 1900 * time.Millisecond
 
 // tick does what is due and tells when to look again. It reads the tables only
 // when something is due or has been set since: dueAt is the decider's own.

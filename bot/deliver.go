@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (t *Turn) text(op outbox.Kind, link tickets.Link, p outbox.Payload, more fu
 	if p.Content != nil && p.Content.Mail != nil {
 		d.GiveUpAt = t.Now.Add(giveUpMail)
 	}
-	if link.Kind == tickets.AskerLink || link.Kind == tickets.Announcement {
+	if link.Kind != tickets.TeamLink {
 		p.Heading = "" // people outside need no numbers
 	}
 	if more != nil {
@@ -105,11 +106,34 @@ func (t *Turn) mark(ticket, entry tickets.ID, emoji string) error {
 		if t.b.caps(l.Place()).Reactions == chat.None {
 			continue
 		}
-		if err := t.state(outbox.Mark, l, fmt.Sprintf("mark:%d", entry), outbox.Payload{Target: entry, Emoji: emoji}); err != nil {
+		slot := fmt.Sprintf("mark:%d", entry)
+		if err := t.mayStand(l.ID, slot); err != nil {
+			return err
+		}
+		if err := t.state(outbox.Mark, l, slot, outbox.Payload{Target: entry, Emoji: emoji}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mayStand adds the emoji of a mark that has not been noted yet to those that
+// may stand on its message, before a newer wish overwrites it: it may have been
+// put there by a process that was killed.
+func (t *Turn) mayStand(link tickets.ID, slot string) error {
+	d, ok, err := t.Tx.StateOf(link, slot)
+	if err != nil || !ok || !d.State.Open() {
+		return err
+	}
+	p, err := d.Payload()
+	if err != nil {
+		return err
+	}
+	if p.Emoji == "" || slices.Contains(strings.Fields(d.Parts), p.Emoji) {
+		return nil
+	}
+	d.Parts = strings.TrimSpace(d.Parts + " " + p.Emoji)
+	return t.Tx.UpdateDelivery(d)
 }
 
 // teamLine says a line of the program in every team thread of a ticket.
@@ -146,7 +170,7 @@ func (t *Turn) tellRoom(p chat.Place, text string, more func(*chat.Content)) err
 
 // answerAt says an answer of the program at a link, under the breaker.
 func (t *Turn) answerAt(link tickets.Link, c chat.Content) error {
-	ok, first := t.b.brake.allow("room "+link.Adapter+" "+link.Room, answersPerRoom, t.Now)
+	ok, first := t.b.brake.allow(roomKey(link), answersPerRoom, t.Now)
 	if first {
 		t.b.log.Warn("the breaker opens: answers wait", "room", link.Adapter+":"+link.Room)
 		if err := t.tellTeams(t.b.t(t.b.lang(nil), "breaker.room", "Room", link.Adapter+":"+link.Room)); err != nil {
@@ -161,7 +185,7 @@ func (t *Turn) answerAt(link tickets.Link, c chat.Content) error {
 	})
 	if err == nil && !ok {
 		t.due = true
-		err = t.Tx.SetTimer(Timer{Name: "release " + link.Adapter + " " + link.Room, Kind: timerRelease, Due: t.Now.Add(time.Minute),
+		err = t.Tx.SetTimer(Timer{Name: fmt.Sprintf("release %d", link.ID), Kind: timerRelease, Due: t.Now.Add(time.Minute),
 			Body: fmt.Sprint(link.ID)})
 	}
 	return err
@@ -212,6 +236,11 @@ func (t *Turn) mirror(tk *tickets.Ticket, e *tickets.Entry, from tickets.Link, l
 		return err
 	}
 	d := t.b.desks[tk.Desk]
+	if d != nil && len(ls) < len(d.Rooms) && e.Kind == tickets.Message {
+		if ls, err = t.reviveTeam(tk, d, ls); err != nil {
+			return err
+		}
+	}
 	l.Lang = t.b.lang(d)
 	l.Link = t.b.page(tk.ID)
 	for _, f := range files {
@@ -231,6 +260,31 @@ func (t *Turn) mirror(tk *tickets.Ticket, e *tickets.Entry, from tickets.Link, l
 		}
 	}
 	return nil
+}
+
+// reviveTeam says the card anew in rooms that had to be given up: somebody
+// outside has written, and the room may be back.
+func (t *Turn) reviveTeam(tk *tickets.Ticket, d *Desk, ls []tickets.Link) ([]tickets.Link, error) {
+	first, err := t.Tx.Entry(tk.First)
+	if err != nil {
+		return nil, err
+	}
+	files, err := t.Tx.EntryFiles(first.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, room := range d.Rooms {
+		there := func(l tickets.Link) bool { return l.Adapter == room.Adapter && l.Room == room.Room }
+		if slices.ContainsFunc(ls, there) {
+			continue
+		}
+		l, err := t.openTeamRoom(tk, room, &first, files)
+		if err != nil {
+			return nil, err
+		}
+		ls = append(ls, l)
+	}
+	return ls, nil
 }
 
 func (b *Bot) page(id tickets.ID) string {

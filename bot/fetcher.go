@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"permanence/bot/chat"
+	"permanence/internal/markup"
 	"permanence/tickets"
 )
 
@@ -56,7 +57,9 @@ func (b *Bot) fetchWanted(ctx context.Context) time.Duration {
 			if ctx.Err() != nil {
 				return time.Hour
 			}
-			b.fetchOne(ctx, f)
+			if !b.fetchOne(ctx, f) {
+				return 5 * time.Second
+			}
 			worked = true
 		}
 		if !worked {
@@ -65,10 +68,11 @@ func (b *Bot) fetchWanted(ctx context.Context) time.Duration {
 	}
 }
 
-func (b *Bot) fetchOne(ctx context.Context, f tickets.File) {
+// fetchOne tries one file; false when what became of it could not be noted.
+func (b *Bot) fetchOne(ctx context.Context, f tickets.File) bool {
 	sum, size, err := b.readFile(ctx, f)
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	f.Attempts++
 	if err == nil {
@@ -93,7 +97,9 @@ func (b *Bot) fetchOne(ctx context.Context, f tickets.File) {
 		return t.fileLost(f)
 	}); err != nil && ctx.Err() == nil {
 		b.log.Error("note a file", "file", f.ID, "err", err)
+		return false
 	}
+	return ctx.Err() == nil
 }
 
 // fileLost tells the team that a file will not come.
@@ -107,7 +113,7 @@ func (t *Turn) fileLost(f tickets.File) error {
 		return err
 	}
 	lang := t.b.lang(t.b.desks[tk.Desk])
-	return t.teamLine(tk.ID, t.b.t(lang, "file.lost", "Name", f.Name, "Reason", textOf(f.Reason).In(lang)), nil)
+	return t.teamLine(tk.ID, t.b.t(lang, "file.lost", "Name", markup.Inert(f.Name), "Reason", textOf(f.Reason).In(lang)), nil)
 }
 
 // maxFile is the largest inbound file that is kept, in bytes.

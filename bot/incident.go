@@ -40,6 +40,9 @@ func (c *Call) refusal(err error) error {
 
 // StartIncident announces an incident in every status room.
 func (c *Call) StartIncident(text string) error {
+	if ok, err := c.confirmed(text); !ok {
+		return err
+	}
 	inc, u, err := statuspage.Start(c.origin(), c.b.opt.Status.Components, text)
 	if err != nil {
 		return c.refusal(err)
@@ -72,6 +75,19 @@ func (c *Call) StartIncident(text string) error {
 	return c.Answer(c.T("incident.started", "Number", fmt.Sprint(inc.ID), "Count", len(c.b.opt.Status.Rooms), "Link", sp.Link(inc.ID)))
 }
 
+// confirmed asks once before an internal name is told to everybody: the same
+// words again confirm. It is remembered in memory: after a restart it is asked
+// again.
+func (c *Call) confirmed(text string) (bool, error) {
+	word := c.b.insideWord(text)
+	key := c.ID + " " + text
+	if word == "" || c.b.asked[c.Person] == key {
+		return true, nil
+	}
+	c.After(func() { c.b.asked[c.Person] = key })
+	return false, c.Answer("⚠️ " + c.T("ask.inside", "Word", word) + " " + c.T("ask.again-command"))
+}
+
 // statement stores an update and its entry.
 func (c *Call) statement(inc *statuspage.Incident, u *statuspage.Update) (tickets.ID, error) {
 	e := tickets.Entry{Incident: tickets.ID(inc.ID), Kind: tickets.Auto, Audience: tickets.Everyone, Author: c.Person, Name: c.Name,
@@ -98,8 +114,12 @@ func (c *Call) choose(number int64, raw, rest string) (statuspage.Incident, stri
 				return i, rest, nil
 			}
 		}
-		if len(open) == 1 && raw != "" && rest != "" {
-			return open[0], raw, nil // the number was a part of the text
+		_, err := c.Tx.Incident(number)
+		if isNotFound(err) && len(open) == 1 && rest != "" && c.ID == "incident.update" {
+			return open[0], raw, nil // there is no such incident: the number was a part of the text
+		}
+		if err != nil && !isNotFound(err) {
+			return statuspage.Incident{}, "", err
 		}
 		inc, _, err := statuspage.Choose(open, statuspage.Unplanned, 0, fmt.Sprint(number))
 		return inc, rest, err
@@ -118,6 +138,9 @@ func (c *Call) UpdateIncident(number int64, raw, rest string) error {
 	if err != nil {
 		return c.refusal(err)
 	}
+	if ok, err := c.confirmed(text); !ok {
+		return err
+	}
 	inc, u, err := statuspage.AddUpdate(c.origin(), inc, text)
 	if err != nil {
 		return c.refusal(err)
@@ -134,6 +157,9 @@ func (c *Call) EndIncident(number int64, raw, rest string) error {
 	inc, text, err := c.choose(number, raw, rest)
 	if err != nil {
 		return c.refusal(err)
+	}
+	if ok, err := c.confirmed(text); !ok {
+		return err
 	}
 	inc, u, err := statuspage.End(c.origin(), inc, text)
 	if err != nil {

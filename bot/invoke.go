@@ -37,6 +37,7 @@ type Call struct {
 	Message *chat.Posted // nil where no message called
 	Event   string       // its ID
 	ID      string       // of the verb
+	Pressed bool         // a button called
 
 	respond func(chat.Answer)
 	answer  chat.Answer
@@ -82,34 +83,35 @@ func (c *Call) may(s *command.Spec[*Call]) bool {
 	return c.Role == tickets.Coordinator
 }
 
-// typed runs a command written as a message.
-func (t *Turn) typed(adapter string, p *chat.Posted, s side, ticket tickets.ID, link tickets.Link) (bool, error) {
+// typed runs a command written as a message. ran is false where the words are
+// no command of ours, or none for whoever wrote them: then they are talk.
+func (t *Turn) typed(adapter string, p *chat.Posted, s side, ticket tickets.ID, link tickets.Link) (concerns, ran bool, err error) {
 	c, err := t.newCall(adapter, p.Head(), s)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	c.Message, c.Ticket, c.Link = p, ticket, link
 	if err := c.focus(); err != nil {
-		return false, err
+		return false, false, err
 	}
 	parsed, ok := t.b.table.ParseMessage(p.Text, c.may)
 	if !ok {
-		if ticket == 0 || !s.team {
-			return false, nil
-		}
-		_, err := t.note(ticket, link, c.Person, p)
-		return true, err
+		return false, false, nil
+	}
+	if c.Role == tickets.Nobody && !s.team && (parsed.Err != nil || !c.may(parsed.Spec)) {
+		return false, false, nil // an asker's exclamation, or another program's command
 	}
 	// A command that comes late, from history or because its message could not
 	// be read, is shown and not run.
 	if p.Revealed && t.Now.Sub(tickets.At(p.At)) > 10*time.Minute {
-		return true, c.Answer(t.b.t(c.Lang, "command.late", "Text", p.Text))
+		return true, true, c.Answer(t.b.t(c.Lang, "command.late", "Text", p.Text))
 	}
 	var ue *command.UserError
 	if errors.As(parsed.Err, &ue) && ue.Unknown && !s.team && !p.Direct {
-		return false, nil // somebody's word, or another program's
+		return false, true, nil // another program's
 	}
-	return c.Ticket != 0, c.run(parsed)
+	err = c.run(parsed)
+	return c.Ticket != 0, true, err
 }
 
 // focus fills in the ticket that the caller stays on.
@@ -144,7 +146,7 @@ func (c *Call) run(p command.Parsed[*Call]) error {
 		if c.Role == tickets.Nobody && !c.InTeam && !c.Direct && c.respond == nil {
 			return nil // in a public channel: silence
 		}
-		return c.Answer(c.b.t(c.Lang, "command.not-you", "Word", p.Spec.Names.FR[0]))
+		return c.Answer(c.refused(p.Spec))
 	}
 	if p.Spec.NeedsTicket {
 		thread := int64(c.Ticket)
@@ -164,12 +166,23 @@ func (c *Call) run(p command.Parsed[*Call]) error {
 		if !ok {
 			return c.Answer(c.b.t(c.Lang, "command.no-ticket", "Number", number(tickets.ID(n))))
 		}
+		if !c.may(p.Spec) { // the ticket may be another desk's of theirs
+			return c.Answer(c.refused(p.Spec))
+		}
 	}
 	err := p.Spec.Run(c, p.Args)
 	if errors.As(err, &ue) {
 		return c.Answer(ue.Text.In(c.Lang))
 	}
 	return err
+}
+
+func (c *Call) refused(s *command.Spec[*Call]) string {
+	word := s.Names.FR[0]
+	if c.Lang == "en" {
+		word = s.Names.EN[0]
+	}
+	return c.b.t(c.Lang, "command.not-you", "Word", word)
 }
 
 // setTicket makes a ticket the one that the call is about, if it is the
@@ -181,6 +194,16 @@ func (c *Call) setTicket(id tickets.ID) (bool, error) {
 	}
 	if err != nil {
 		return false, err
+	}
+	if d := c.b.desks[tk.Desk]; c.Direct && d != nil && d != c.Desk {
+		// In private, somebody of several desks speaks to each by number.
+		r, err := c.role(d, c.Adapter, c.Account, c.Person)
+		if err != nil {
+			return false, err
+		}
+		if r != tickets.Nobody {
+			c.Desk, c.Role, c.Lang = d, r, c.b.lang(d)
+		}
 	}
 	if c.Desk == nil || tk.Desk != c.Desk.Name {
 		return false, nil
@@ -290,6 +313,7 @@ func (t *Turn) pressed(adapter string, ev *chat.Pressed) (bool, error) {
 		return false, err
 	}
 	defer c.flush()
+	c.Pressed = true
 	args := ev.Value
 	if args != "" && !strings.HasPrefix(args, "#") {
 		args = "#" + args
@@ -397,13 +421,15 @@ func (c *Call) TellTeam(ticket tickets.ID, text string) error { return c.teamLin
 
 // RoleOf is what somebody is at the caller's desk, by what was given to them
 // or by what the configuration says of their accounts.
-func (c *Call) RoleOf(person tickets.ID) (tickets.Role, error) {
-	ids, err := c.Tx.Identities(person)
+func (c *Call) RoleOf(person tickets.ID) (tickets.Role, error) { return c.roleOf(c.Desk, person) }
+
+func (t *Turn) roleOf(d *Desk, person tickets.ID) (tickets.Role, error) {
+	ids, err := t.Tx.Identities(person)
 	if err != nil {
 		return tickets.Nobody, err
 	}
 	for _, id := range ids {
-		r, err := c.role(c.Desk, id.Network, chat.Account{ID: id.Account, Handle: id.Handle, Proved: id.Proved}, person)
+		r, err := t.role(d, id.Network, chat.Account{ID: id.Account, Handle: id.Handle, Proved: id.Proved}, person)
 		if err != nil || r != tickets.Nobody {
 			return r, err
 		}
@@ -421,8 +447,16 @@ func (c *Call) Ask(text string) (bool, error) {
 	if d == nil {
 		d = c.b.deskFor(c.Adapter)
 	}
-	if d == nil || c.Message == nil && !c.Direct {
+	if d == nil {
 		return false, nil
+	}
+	r := request1{desk: d, intake: c.Intake, adapter: c.Adapter, person: c.Person, direct: c.Direct}
+	if c.Message == nil && !c.Direct {
+		// Nobody sees the command: the answer goes to the caller alone.
+		if c.b.caps(c.Place()).Direct == chat.None || !c.Account.Proved {
+			return false, nil
+		}
+		r.direct, r.slash = true, true
 	}
 	p := &chat.Posted{Meta: chat.Meta{Room: c.Room, Thread: c.Thread, ID: c.Event, From: c.Account}, Text: text}
 	if c.Message != nil {
@@ -430,7 +464,11 @@ func (c *Call) Ask(text string) (bool, error) {
 		m.Text = text
 		p = &m
 	}
-	_, err := c.open(request1{desk: d, intake: c.Intake, adapter: c.Adapter, person: c.Person, p: p, direct: c.Direct})
+	r.p = p
+	tk, err := c.openOrJoin(r)
+	if err == nil && tk != nil && r.slash {
+		err = c.Answer(c.T("ticket.opened", "Number", number(tk.ID)))
+	}
 	return true, err
 }
 

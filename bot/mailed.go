@@ -199,7 +199,11 @@ func (t *Turn) sameMessageID(row InboxRow, p *chat.Posted, r *request1) error {
 
 // addCc makes participants of those who were written to beside us.
 func (t *Turn) addCc(tk *tickets.Ticket, link tickets.Link, adapter string, p *chat.Posted) error {
-	for _, to := range append(append([]string{}, p.Mail.To...), p.Mail.Cc...) {
+	const most = 50 // people who read one ticket's mails
+	for i, to := range append(append([]string{}, p.Mail.To...), p.Mail.Cc...) {
+		if i == most {
+			break
+		}
 		to = strings.ToLower(strings.TrimSpace(to))
 		if to == "" || to == p.From.ID || t.b.ours(adapter, to) {
 			continue

@@ -6,6 +6,7 @@ import (
 
 	"permanence/bot/chat"
 	"permanence/bot/command"
+	"permanence/internal/markup"
 	"permanence/tickets"
 )
 
@@ -106,7 +107,10 @@ func (t *Turn) teamPosted(adapter string, p *chat.Posted, s side) (bool, error) 
 		return false, err
 	}
 	if command.IsCommand(p.Text) {
-		return t.typed(adapter, p, s, ticket, link)
+		concerns, ran, err := t.typed(adapter, p, s, ticket, link)
+		if ran || err != nil {
+			return concerns, err
+		}
 	}
 	if ticket == 0 {
 		text, number := leadingTicket(p.Text)
@@ -192,9 +196,14 @@ func (t *Turn) publicPosted(adapter string, p *chat.Posted, s side) (bool, error
 	place := chat.Place{Adapter: adapter, Room: p.Room}
 	t.b.recent.add(place, p, t.Now)
 	if command.IsCommand(p.Text) {
-		return t.typed(adapter, p, s, 0, tickets.Link{})
+		concerns, ran, err := t.typed(adapter, p, s, 0, tickets.Link{})
+		if ran || err != nil {
+			return concerns, err
+		}
 	}
-	author, err := t.person(adapter, p.From)
+	// Most who talk in a channel want nothing of us: they become persons here
+	// when they do.
+	author, err := t.Tx.PersonByIdentity(network(adapter, p.From), p.From.ID)
 	if err != nil {
 		return false, err
 	}
@@ -207,6 +216,9 @@ func (t *Turn) publicPosted(adapter string, p *chat.Posted, s side) (bool, error
 		return false, err
 	}
 	if ticket != 0 {
+		if author, err = t.person(adapter, p.From); err != nil {
+			return false, err
+		}
 		return true, t.publicComment(ticket, link, author, role, p)
 	}
 	if role != tickets.Nobody && !p.MentionsUs {
@@ -224,8 +236,40 @@ func (t *Turn) publicPosted(adapter string, p *chat.Posted, s side) (bool, error
 		t.b.log.Warn("a line came back equal to one of ours: no ticket is opened for it", "room", place.String())
 		return false, nil
 	}
-	_, err = t.open(request1{desk: s.desk, intake: s.intake, adapter: adapter, person: author, p: p})
+	if author, err = t.person(adapter, p.From); err != nil {
+		return false, err
+	}
+	_, err = t.openOrJoin(request1{desk: s.desk, intake: s.intake, adapter: adapter, person: author, p: p})
 	return true, err
+}
+
+// openOrJoin opens a ticket, or has the message join the sender's last one
+// when they open too many: nothing is lost, and the team has one to look at.
+func (t *Turn) openOrJoin(r request1) (*tickets.Ticket, error) {
+	ok, first := t.b.brake.allow("chat "+r.adapter+" "+r.p.From.ID, ticketsPerSender, t.Now)
+	if first {
+		if err := t.tellDesk(r.desk, t.b.t(t.b.lang(r.desk), "breaker.sender", "Address", markup.Inert(nameOf(r.p.From)))); err != nil {
+			return nil, err
+		}
+	}
+	if !ok {
+		id, err := t.Tx.RecentOf(r.desk.Name, r.person, r.adapter, r.p.Room, t.Now.Add(-ackEvery))
+		if err != nil {
+			return nil, err
+		}
+		if id != 0 {
+			tk, err := t.Tx.Ticket(id)
+			if err != nil {
+				return nil, err
+			}
+			link, err := t.linkAt(id, r.adapter, r.p.Room)
+			if err != nil {
+				return nil, err
+			}
+			return &tk, t.comment(&tk, link, r.person, r.p, false)
+		}
+	}
+	return t.open(r)
 }
 
 // groupWithin is how long successive messages of one person in a channel join
@@ -263,7 +307,11 @@ func (t *Turn) askerTicket(adapter string, p *chat.Posted, s side, author ticket
 			}
 		}
 	}
-	id, err := t.Tx.RecentOf(s.desk.Name, author, adapter, p.Room, t.Now.Add(-groupWithin))
+	var id tickets.ID
+	var err error
+	if author != 0 {
+		id, err = t.Tx.RecentOf(s.desk.Name, author, adapter, p.Room, t.Now.Add(-groupWithin))
+	}
 	if err == nil && id == 0 && t.b.caps(place).Threads == chat.None {
 		id, err = t.addressed(adapter, p, s)
 	}
@@ -315,17 +363,44 @@ func (t *Turn) publicComment(ticket tickets.ID, link tickets.Link, author ticket
 	if role != tickets.Nobody && author != tk.Requester {
 		return t.answeredThere(&tk, link, author, p)
 	}
+	if author != tk.Requester {
+		if err := t.Tx.DropTimer(ackTimer(tk.ID)); err != nil {
+			return err // somebody has spoken
+		}
+	}
 	return t.comment(&tk, link, author, p, false)
 }
 
 // directPosted decides about a message to us alone.
 func (t *Turn) directPosted(adapter string, p *chat.Posted) (bool, error) {
 	if command.IsCommand(p.Text) {
-		return t.typed(adapter, p, side{}, 0, tickets.Link{})
+		concerns, ran, err := t.typed(adapter, p, side{}, 0, tickets.Link{})
+		if ran || err != nil {
+			return concerns, err
+		}
 	}
 	author, err := t.person(adapter, p.From)
 	if err != nil {
 		return false, err
+	}
+	if p.ReplyTo != "" {
+		c, ok, err := t.Tx.CopyAt(adapter, p.Room, p.ReplyTo)
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			l, err := t.Tx.Link(c.Link)
+			if err != nil {
+				return false, err
+			}
+			if l.Ticket != 0 && l.Kind == tickets.DirectLink {
+				tk, err := t.Tx.Ticket(l.Ticket)
+				if err != nil {
+					return false, err
+				}
+				return true, t.comment(&tk, l, author, p, false)
+			}
+		}
 	}
 	ls, err := t.Tx.LinksAt(chat.Place{Adapter: adapter, Room: p.Room}, 8)
 	if err != nil {
@@ -343,18 +418,14 @@ func (t *Turn) directPosted(adapter string, p *chat.Posted) (bool, error) {
 			return true, t.comment(&tk, l, author, p, false)
 		}
 	}
-	d := t.b.deskFor(adapter)
-	if d == nil {
-		return false, nil
-	}
-	role, err := t.role(d, adapter, p.From, author)
-	if err != nil {
+	d, role, err := t.deskOf(adapter, p.From, author)
+	if err != nil || d == nil {
 		return false, err
 	}
 	if role != tickets.Nobody {
 		return false, t.tellRoom(chat.Place{Adapter: adapter, Room: p.Room}, t.b.t(t.b.lang(d), "direct.staff"), nil)
 	}
-	_, err = t.open(request1{desk: d, adapter: adapter, person: author, p: p, direct: true})
+	_, err = t.openOrJoin(request1{desk: d, adapter: adapter, person: author, p: p, direct: true})
 	return true, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func (t *Turn) Send(g Gesture) error {
 	if err != nil {
 		return err
 	}
-	correction := false
+	var corrected *tickets.ReplyRow
 	for _, r := range old {
 		switch r.State {
 		case tickets.Held, tickets.Gathering:
@@ -83,56 +84,111 @@ func (t *Turn) Send(g Gesture) error {
 			if e.Revision >= src.Revision {
 				return g.Say(t.b.t(lang, "reply.already-sent"))
 			}
-			correction = true
-		case tickets.Proposed:
-			if g.Role == tickets.Trainee {
-				return g.Say(t.b.t(lang, "reply.already-proposed"))
-			}
-			r.Approved = g.Person
-			r.Close = r.Close || g.Close
-			return t.hold(&tk, d, &src, r, g)
-		case tickets.Asked:
-			if g.Role == tickets.Trainee {
-				return t.propose(&tk, d, &src, r, g)
-			}
-			r.By, r.Gesture, r.Close = g.Person, g.Name, r.Close || g.Close
-			why, _, err := t.doubts(&tk, d, &src, r.Entry)
-			if err != nil {
-				return err
-			}
-			if why != "" && why != r.Asked {
-				return t.ask(&tk, d, &src, r, why, g)
-			}
-			return t.hold(&tk, d, &src, r, g)
+			corrected = &r
+		case tickets.Proposed, tickets.Asked:
+			return t.again(&tk, d, &src, r, g)
 		}
 	}
 	link, ok, err := t.destination(&tk)
+	if err == nil && corrected != nil {
+		// A correction goes where the words went, wherever people have spoken
+		// since: what was said in private stays there.
+		link, err = t.Tx.Link(corrected.Link)
+		ok = !link.Gone
+	}
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return g.Say(t.b.t(lang, "reply.nowhere"))
 	}
-	e := &tickets.Entry{Ticket: tk.ID, Kind: tickets.Reply, Audience: audienceOf(link), Author: src.Author, Name: src.Name,
-		Body: src.Body, Revision: src.Revision, At: t.Now, Source: src.ID}
-	if correction {
-		e.Subject = correctionSubject
+	r := tickets.ReplyRow{Ticket: tk.ID, Source: src.ID, By: g.Person, Link: link.ID, Close: g.Close, Created: t.Now, Gesture: g.Name}
+	subject := ""
+	if corrected != nil {
+		subject = correctionSubject
 	}
-	if err := t.Tx.AddEntry(e, ""); err != nil {
+	if err := t.replyEntry(&src, &r, audienceOf(link), subject); err != nil {
 		return err
 	}
-	r := tickets.ReplyRow{Entry: e.ID, Ticket: tk.ID, Source: src.ID, By: g.Person, Link: link.ID, Close: g.Close, Created: t.Now, Gesture: g.Name}
 	if g.Role == tickets.Trainee {
 		return t.propose(&tk, d, &src, r, g)
 	}
-	why, _, err := t.doubts(&tk, d, &src, e.ID)
+	return t.holdOrAsk(&tk, d, &src, r, g)
+}
+
+// replyEntry makes the entry of a reply.
+func (t *Turn) replyEntry(src *tickets.Entry, r *tickets.ReplyRow, audience tickets.Audience, subject string) error {
+	e := &tickets.Entry{Ticket: r.Ticket, Kind: tickets.Reply, Audience: audience, Author: src.Author, Name: src.Name,
+		Body: src.Body, Revision: src.Revision, At: t.Now, Source: src.ID, Subject: subject}
+	if err := t.Tx.AddEntry(e, ""); err != nil {
+		return err
+	}
+	r.Entry = e.ID
+	return nil
+}
+
+// again takes a gesture on what was proposed or asked about. Where the answer
+// goes is looked at anew: the conversation may have moved.
+func (t *Turn) again(tk *tickets.Ticket, d *Desk, src *tickets.Entry, r tickets.ReplyRow, g Gesture) error {
+	lang := t.b.lang(d)
+	if g.Role == tickets.Trainee {
+		if r.State == tickets.Proposed {
+			return g.Say(t.b.t(lang, "reply.already-proposed"))
+		}
+		return t.propose(tk, d, src, r, g)
+	}
+	if r.State == tickets.Proposed {
+		r.Approved = g.Person
+	} else {
+		r.By = g.Person
+	}
+	r.Close = r.Close || g.Close
+	if g.Name != "" {
+		r.Gesture = strings.TrimPrefix(r.Gesture+"\n"+g.Name, "\n")
+	}
+	e, err := t.Tx.Entry(r.Entry)
 	if err != nil {
 		return err
 	}
-	if why != "" {
-		return t.ask(&tk, d, &src, r, why, g)
+	if e.Subject != correctionSubject {
+		link, ok, err := t.destination(tk)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return g.Say(t.b.t(lang, "reply.nowhere"))
+		}
+		if link.ID != r.Link {
+			moved := r
+			moved.State = tickets.Undone
+			if err := t.Tx.PutReply(moved); err != nil {
+				return err
+			}
+			if err := t.statusLine(tk, moved, ""); err != nil {
+				return err
+			}
+			r.Link = link.ID
+			if err := t.replyEntry(src, &r, audienceOf(link), ""); err != nil {
+				return err
+			}
+		}
 	}
-	return t.hold(&tk, d, &src, r, g)
+	return t.holdOrAsk(tk, d, src, r, g)
+}
+
+// holdOrAsk holds a reply, unless something speaks against it that nobody has
+// confirmed yet.
+func (t *Turn) holdOrAsk(tk *tickets.Ticket, d *Desk, src *tickets.Entry, r tickets.ReplyRow, g Gesture) error {
+	why, err := t.doubts(tk, src, r)
+	if err != nil {
+		return err
+	}
+	for _, w := range why {
+		if !slices.Contains(strings.Split(r.Asked, "\n"), w) {
+			return t.ask(tk, d, r, why, g.Say)
+		}
+	}
+	return t.hold(tk, d, src, r, g)
 }
 
 // correctionSubject marks the entry of a reply that corrects an earlier one.
@@ -216,49 +272,66 @@ func (t *Turn) destinationWords(lang string, ts []target) string {
 	return strings.Join(words, " + ")
 }
 
-// doubts are the reasons to ask before sending; empty when there are none.
-func (t *Turn) doubts(tk *tickets.Ticket, d *Desk, src *tickets.Entry, self tickets.ID) (why, detail string, err error) {
-	var reasons []string
+// doubts are the reasons to ask before sending, each with what exactly it is
+// about, so that a confirmation holds for that alone: "crossed@TIME",
+// "other@REPLY", "inside@WORD".
+func (t *Turn) doubts(tk *tickets.Ticket, src *tickets.Entry, r tickets.ReplyRow) ([]string, error) {
+	var why []string
 	if tk.Asked > src.At {
-		reasons = append(reasons, "crossed")
+		why = append(why, fmt.Sprintf("crossed@%d", tk.Asked))
 	}
 	open, err := t.Tx.OpenReplies(tk.ID)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	for _, r := range open {
-		if r.Entry != self && (r.State == tickets.Held || r.State == tickets.Leaving) {
-			reasons = append(reasons, "other")
-			break
+	for _, o := range open {
+		if o.Entry != r.Entry && (o.State == tickets.Held || o.State == tickets.Leaving) {
+			why = append(why, fmt.Sprintf("other@%d", o.Entry))
 		}
 	}
-	lower := strings.ToLower(src.Body)
-	for _, w := range t.b.opt.Inside {
+	files, err := t.Tx.EntryFiles(src.ID)
+	if err != nil {
+		return nil, err
+	}
+	text := src.Body
+	for _, f := range files {
+		text += "\n" + f.Name
+	}
+	if word := t.b.insideWord(text); word != "" {
+		why = append(why, "inside@"+word)
+	}
+	return why, nil
+}
+
+// insideWord is the first internal name in a text, empty where there is none.
+func (b *Bot) insideWord(text string) string {
+	lower := strings.ToLower(text)
+	for _, w := range b.opt.Inside {
 		if w != "" && strings.Contains(lower, strings.ToLower(w)) {
-			reasons = append(reasons, "inside")
-			detail = w
-			break
+			return w
 		}
 	}
-	return strings.Join(reasons, " "), detail, nil
+	return ""
 }
 
 // ask wants a second gesture and tells why.
-func (t *Turn) ask(tk *tickets.Ticket, d *Desk, src *tickets.Entry, r tickets.ReplyRow, why string, g Gesture) error {
-	r.State, r.Asked = tickets.Asked, why
+func (t *Turn) ask(tk *tickets.Ticket, d *Desk, r tickets.ReplyRow, why []string, say func(string) error) error {
+	if r.State == tickets.Held {
+		if err := t.mark(tk.ID, r.Source, ""); err != nil {
+			return err
+		}
+	}
+	r.State, r.Asked = tickets.Asked, strings.Join(why, "\n")
 	if err := t.Tx.PutReply(r); err != nil {
 		return err
 	}
 	lang := t.b.lang(d)
-	var words []string
-	_, detail, err := t.doubts(tk, d, src, r.Entry)
-	if err != nil {
-		return err
+	words := []string{"⚠️"}
+	for _, w := range why {
+		kind, about, _ := strings.Cut(w, "@")
+		words = append(words, t.b.t(lang, "ask."+kind, "Word", about))
 	}
-	for _, w := range strings.Fields(why) {
-		words = append(words, t.b.t(lang, "ask."+w, "Word", detail))
-	}
-	return g.Say("⚠️ " + strings.Join(words, " ") + " " + t.b.t(lang, "ask.again"))
+	return say(strings.Join(append(words, t.b.t(lang, "ask.again")), " "))
 }
 
 // propose keeps a trainee's reply until an agent sends it.
@@ -293,8 +366,8 @@ func (t *Turn) hold(tk *tickets.Ticket, d *Desk, src *tickets.Entry, r tickets.R
 		wait = d.HoldOthers
 	}
 	r.State = tickets.Held
+	r.Created = t.Now
 	r.HoldUntil = t.Now.Add(wait)
-	r.Asked = ""
 	if err := t.Tx.PutReply(r); err != nil {
 		return err
 	}
@@ -438,7 +511,12 @@ func (t *Turn) release(entry tickets.ID) error {
 		return err
 	}
 	d := t.b.desks[tk.Desk]
-	if src.Deleted || d == nil || d.Observe || command.Guarded(src.Body) {
+	files, err := t.replyFiles(r.Source)
+	if err != nil {
+		return err
+	}
+	empty := strings.TrimSpace(src.Body) == "" && len(files) == 0
+	if src.Deleted || empty || d == nil || d.Observe || command.Guarded(src.Body) {
 		return t.stopReply(&tk, r, t.b.t(t.b.lang(d), "reply.stopped"))
 	}
 	e, err := t.Tx.Entry(r.Entry)
@@ -455,42 +533,113 @@ func (t *Turn) release(entry tickets.ID) error {
 	if err != nil {
 		return err
 	}
-	ts, err := t.targets(&tk, link, e.Audience)
+	ts, err := t.targets(&tk, link, audienceOf(link))
 	if err != nil {
 		return err
 	}
-	files, err := t.replyFiles(src.ID)
+	heard, err := t.heardAlready(r, src.Revision)
 	if err != nil {
 		return err
-	}
-	for _, x := range ts {
-		if err := t.sayReply(&tk, d, &e, r, x, files); err != nil {
-			return err
-		}
 	}
 	r.State = tickets.Leaving
 	if err := t.Tx.PutReply(r); err != nil {
 		return err
+	}
+	left := 0
+	for _, x := range ts {
+		if heard.links[x.link.ID] {
+			continue
+		}
+		left++
+		if err := t.sayReply(&tk, d, &e, r, x, files, heard.addresses); err != nil {
+			return err
+		}
+	}
+	if left == 0 {
+		return t.stopReply(&tk, r, t.b.t(t.b.lang(d), "reply.already-sent"))
 	}
 	if err := t.Tx.DropTimer(ackTimer(tk.ID)); err != nil {
 		return err
 	}
 	tk.Answered, tk.Updated = t.Now, t.Now
 	event := ""
-	if r.Close {
+	switch {
+	case tk.Asked > r.Created:
+		// They wrote during the hold: this is not the answer to that.
+		if r.Close {
+			event = t.b.t(t.b.lang(d), "event.not-closed", "Name", tk.Subject)
+		}
+	case r.Close:
 		tk.State, tk.ClosedAt = tickets.Closed, t.Now
 		event = t.b.t(t.b.lang(d), "event.closed", "Name", src.Name)
-	} else if tk.State != tickets.Closed {
+	case tk.State != tickets.Closed:
 		tk.State = tickets.Waiting
 	}
-	if tk.Owner == 0 && r.By != 0 {
-		tk.Owner = r.By
+	sender := r.By
+	if r.Approved != 0 {
+		sender = r.Approved
+	}
+	if tk.Owner == 0 {
+		tk.Owner = sender
+	}
+	if err := t.ownerSpoke(&tk, sender); err != nil {
+		return err
 	}
 	if err := t.Tx.UpdateTicket(&tk); err != nil {
 		return err
 	}
 	t.redraw(tk.ID, event)
 	return nil
+}
+
+// heard is who has got the same words already, of a reply that failed in part.
+type heard struct {
+	links     map[tickets.ID]bool
+	addresses map[string]bool
+}
+
+// heardAlready looks at earlier replies of the same words: a retry by hand
+// tells only those who were not told.
+func (t *Turn) heardAlready(r tickets.ReplyRow, revision int) (heard, error) {
+	h := heard{links: map[tickets.ID]bool{}, addresses: map[string]bool{}}
+	old, err := t.Tx.RepliesOf(r.Source)
+	if err != nil {
+		return h, err
+	}
+	for _, o := range old {
+		if o.State != tickets.Lost || o.Entry == r.Entry {
+			continue
+		}
+		e, err := t.Tx.Entry(o.Entry)
+		if err != nil {
+			return h, err
+		}
+		if e.Revision != revision {
+			continue
+		}
+		ds, err := t.Tx.ReplyDeliveries(o.Entry)
+		if err != nil {
+			return h, err
+		}
+		for _, d := range ds {
+			if d.Op != outbox.Say || d.Entry != o.Entry {
+				continue
+			}
+			rs, err := t.Tx.Recipients(d.ID)
+			if err != nil {
+				return h, err
+			}
+			for _, to := range rs {
+				if to.State == chat.Accepted || to.State == chat.Delivered {
+					h.addresses[strings.ToLower(to.Address)] = true
+				}
+			}
+			if len(rs) == 0 && d.State == outbox.Done {
+				h.links[d.Link] = true
+			}
+		}
+	}
+	return h, nil
 }
 
 // replyFiles are the files that go with a reply.
@@ -511,7 +660,7 @@ func (t *Turn) replyFiles(source tickets.ID) ([]chat.File, error) {
 }
 
 // sayReply queues the reply at one link.
-func (t *Turn) sayReply(tk *tickets.Ticket, d *Desk, e *tickets.Entry, r tickets.ReplyRow, x target, files []chat.File) error {
+func (t *Turn) sayReply(tk *tickets.Ticket, d *Desk, e *tickets.Entry, r tickets.ReplyRow, x target, files []chat.File, told map[string]bool) error {
 	lang := t.b.lang(d)
 	c := chat.Content{Text: e.Body, Files: files, Lang: lang}
 	if e.Subject == correctionSubject {
@@ -536,19 +685,29 @@ func (t *Turn) sayReply(tk *tickets.Ticket, d *Desk, e *tickets.Entry, r tickets
 			if id.Network == x.link.Adapter {
 				c.Mentions = []chat.Account{{ID: id.Account, Name: id.Name, Handle: id.Handle}}
 				if t.b.caps(x.link.Place()).Threads == chat.None {
-					who := id.Handle
+					who := id.Name
 					if who == "" {
-						who = id.Name
+						who = id.Handle
 					}
 					c.Text = who + ": " + c.Text
 				}
 			}
 		}
 	}
-	_, err := t.text(outbox.Say, x.link, p, func(d *outbox.Delivery) {
+	row, err := t.text(outbox.Say, x.link, p, func(d *outbox.Delivery) {
 		d.Entry, d.Reply = e.ID, e.ID
 	})
-	return err
+	if err != nil || c.Mail == nil {
+		return err
+	}
+	for _, to := range append(append([]string{}, c.Mail.To...), c.Mail.Cc...) {
+		if to = strings.ToLower(to); told[to] {
+			if err := t.Tx.PutRecipient(outbox.Recipient{Delivery: row.ID, Address: to, State: chat.Accepted}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // recipients of a mail: the last asker first, the others in Cc.
@@ -681,7 +840,7 @@ func (t *Turn) replyFate(entry tickets.ID) error {
 		}
 		for _, to := range rs {
 			if to.State == chat.Failed {
-				failed = fmt.Sprintf("%s : %s", to.Address, textOf(to.Reason).In(lang))
+				failed = t.b.t(lang, "reply.failed-one", "Address", to.Address, "Reason", textOf(to.Reason).In(lang))
 			}
 		}
 	}
@@ -698,7 +857,7 @@ func (t *Turn) replyFate(entry tickets.ID) error {
 			return err
 		}
 		if tk.State == tickets.Waiting || tk.State == tickets.Closed {
-			tk.State, tk.Updated, tk.ClosedAt = tickets.Open, t.Now, 0
+			tk.State, tk.Updated, tk.ClosedAt, tk.LastEvent = tickets.Open, t.Now, 0, ""
 			if err := t.Tx.UpdateTicket(&tk); err != nil {
 				return err
 			}

@@ -19,6 +19,7 @@ type request1 struct {
 	person  tickets.ID
 	p       *chat.Posted
 	direct  bool
+	slash   bool // direct, from a command that no message shows: the room is to be found
 	quiet   bool // never acknowledged: a machine's
 	state   tickets.State
 	related tickets.ID
@@ -32,11 +33,11 @@ func (t *Turn) open(r request1) (*tickets.Ticket, error) {
 	p := r.p
 	tk := &tickets.Ticket{Desk: r.desk.Name, State: tickets.New, Requester: r.person, Created: t.Now, Updated: t.Now,
 		Asked: t.Now, LastAsker: r.person, Related: r.related, Subject: r.subject}
-	if tk.Subject == "" {
-		tk.Subject = subjectOf(p)
+	if tk.Subject == "" && p.Mail != nil {
+		tk.Subject = mailSubject(p.Mail)
 	}
 	if tk.Subject == "" {
-		tk.Subject = t.b.t(t.b.lang(r.desk), "ticket.no-subject")
+		tk.Subject = t.subject(p.Text, r.desk)
 	}
 	if err := t.Tx.AddTicket(tk); err != nil {
 		return nil, err
@@ -69,20 +70,23 @@ func (t *Turn) open(r request1) (*tickets.Ticket, error) {
 	return tk, t.planAck(tk, r)
 }
 
-// subjectOf is a mail's subject, or the first words of a message.
-func subjectOf(p *chat.Posted) string {
-	if p.Mail != nil {
-		if s := strings.TrimSpace(oneLine(p.Mail.Subject)); s != "" {
-			s, _ = markup.Excerpt(s, 200)
-			return s
-		}
-	}
-	first, _, _ := strings.Cut(strings.TrimSpace(markup.MarkdownToPlain(p.Text)), "\n")
+// mailSubject is a mail's subject on one line, empty where it has none.
+func mailSubject(m *chat.MailIn) string {
+	s, _ := markup.Excerpt(strings.TrimSpace(oneLine(m.Subject)), 200)
+	return s
+}
+
+// subject is made of the first words of a message.
+func (t *Turn) subject(text string, d *Desk) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(markup.MarkdownToPlain(text)), "\n")
 	s, cut := markup.Excerpt(oneLine(first), 70)
 	if cut {
 		s = strings.TrimRight(s, "… ") + "…"
 	}
-	return strings.TrimSpace(s)
+	if s = strings.TrimSpace(s); s == "" {
+		s = t.b.t(t.b.lang(d), "ticket.no-subject")
+	}
+	return s
 }
 
 // askerLink makes the link to where a request came from.
@@ -99,6 +103,10 @@ func (t *Turn) askerLink(tk *tickets.Ticket, r request1) (tickets.Link, error) {
 		l.Kind = tickets.DirectLink
 		l.Audiences = tickets.Participants | tickets.Everyone
 		l.Person = r.person
+		if r.slash {
+			l.Room = ""
+			return t.directRoom(l, r.p.From)
+		}
 	default:
 		l.Kind = tickets.AskerLink
 		l.Audiences = tickets.Everyone
@@ -171,27 +179,30 @@ func (t *Turn) entry(e *tickets.Entry, link tickets.Link, p *chat.Posted, adapte
 
 // openTeam says the card in every team room of the desk.
 func (t *Turn) openTeam(tk *tickets.Ticket, e *tickets.Entry, files []tickets.File) error {
-	d := t.b.desks[tk.Desk]
-	for _, room := range d.Rooms {
-		l := tickets.Link{Ticket: tk.ID, Kind: tickets.TeamLink, Adapter: room.Adapter, Room: room.Room,
-			Audiences: tickets.Team | tickets.Participants | tickets.Everyone, Rootless: true, Created: t.Now}
-		if err := t.Tx.AddLink(&l); err != nil {
-			return err
-		}
-		card, err := t.card(tk, e, files)
-		if err != nil {
-			return err
-		}
-		root, err := t.text(outbox.Say, l, outbox.Payload{Content: &card}, func(d *outbox.Delivery) { d.Entry = e.ID })
-		if err != nil {
-			return err
-		}
-		l.Root = root.ID
-		if err := t.Tx.UpdateLink(l); err != nil {
+	for _, room := range t.b.desks[tk.Desk].Rooms {
+		if _, err := t.openTeamRoom(tk, room, e, files); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *Turn) openTeamRoom(tk *tickets.Ticket, room chat.Place, e *tickets.Entry, files []tickets.File) (tickets.Link, error) {
+	l := tickets.Link{Ticket: tk.ID, Kind: tickets.TeamLink, Adapter: room.Adapter, Room: room.Room,
+		Audiences: tickets.Team | tickets.Participants | tickets.Everyone, Rootless: true, Created: t.Now}
+	if err := t.Tx.AddLink(&l); err != nil {
+		return l, err
+	}
+	card, err := t.card(tk, e, files)
+	if err != nil {
+		return l, err
+	}
+	root, err := t.text(outbox.Say, l, outbox.Payload{Content: &card}, func(d *outbox.Delivery) { d.Entry = e.ID })
+	if err != nil {
+		return l, err
+	}
+	l.Root = root.ID
+	return l, t.Tx.UpdateLink(l)
 }
 
 // comment takes one more message from outside into a ticket: it is shown to
@@ -220,6 +231,7 @@ func (t *Turn) commented(tk *tickets.Ticket, e *tickets.Entry, files []tickets.F
 			}
 		}
 		tk.Asked, tk.LastAsker, tk.LastLink = t.Now, author, link.ID
+		tk.LastEvent = ""
 		if tk.State != tickets.New {
 			if tk.State == tickets.Closed {
 				last = t.b.t(t.b.lang(t.b.desks[tk.Desk]), "event.reopened", "Name", e.Name)
@@ -335,6 +347,14 @@ func (t *Turn) note(ticket tickets.ID, link tickets.Link, author tickets.ID, p *
 	if err != nil {
 		return nil, err
 	}
+	if tk.ClaimUntil != 0 && tk.Owner == author {
+		if err := t.ownerSpoke(&tk, author); err != nil {
+			return nil, err
+		}
+		if err := t.Tx.UpdateTicket(&tk); err != nil {
+			return nil, err
+		}
+	}
 	return e, t.mirror(&tk, e, link, render.Line{Kind: tickets.Note, Name: e.Name, Body: e.Body}, files)
 }
 
@@ -350,6 +370,9 @@ func (t *Turn) answeredThere(tk *tickets.Ticket, link tickets.Link, author ticke
 	tk.Answered, tk.Updated = t.Now, t.Now
 	if tk.State != tickets.Closed {
 		tk.State = tickets.Waiting
+	}
+	if err := t.ownerSpoke(tk, author); err != nil {
+		return err
 	}
 	if err := t.Tx.UpdateTicket(tk); err != nil {
 		return err

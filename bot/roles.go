@@ -25,7 +25,10 @@ func (t *Turn) role(d *Desk, adapter string, a chat.Account, person tickets.ID) 
 	if err != nil {
 		return tickets.Nobody, err
 	}
-	if r == tickets.Trainee && d.open() {
+	switch {
+	case r == tickets.Outsider:
+		return tickets.Nobody, nil
+	case r == tickets.Trainee && d.open():
 		return tickets.Agent, nil
 	}
 	return r, nil
@@ -38,6 +41,9 @@ func (d *Desk) open() bool { return len(d.Agents)+len(d.Coordinators) == 0 }
 // firstSeen takes somebody who speaks in the team room for the first time in
 // as a trainee (an agent where nobody is named).
 func (t *Turn) firstSeen(d *Desk, person tickets.ID) (tickets.Role, error) {
+	if r, err := t.Tx.Role(d.Name, person); err != nil || r == tickets.Outsider {
+		return tickets.Nobody, err
+	}
 	if err := t.Tx.SetRole(d.Name, person, tickets.Trainee, 0, t.Now); err != nil {
 		return tickets.Nobody, err
 	}

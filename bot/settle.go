@@ -54,6 +54,17 @@ func (t *Turn) settle(res outbox.Result) error {
 		}
 		return t.delayed(d)
 	}
+	// A mail that some recipients have must be recognised when they answer,
+	// however long the others take.
+	if d.Op == outbox.Say && len(res.Receipt.Parts) > 0 && res.Receipt.MessageID != "" {
+		link, err := t.Tx.Link(d.Link)
+		if err != nil {
+			return err
+		}
+		if err := t.copies(d, &link, res.Receipt); err != nil {
+			return err
+		}
+	}
 	if !res.Final {
 		d.NextAt = res.Again
 		if err := t.Tx.UpdateDelivery(d); err != nil {
@@ -80,16 +91,9 @@ func (t *Turn) done(d outbox.Delivery, r chat.Receipt) error {
 		ids := make([]string, len(r.Parts))
 		for i, part := range r.Parts {
 			ids[i] = part.ID
-			if d.Entry == 0 {
-				continue
-			}
-			if err := t.Tx.AddCopy(tickets.Copy{Entry: d.Entry, Link: d.Link, Adapter: d.Adapter, Room: link.Room, Remote: part.ID,
-				Part: i, Revision: 1, MessageID: r.MessageID, At: t.Now}); err != nil {
-				return err
-			}
 		}
 		d.SetRemotes(ids)
-		if err := t.said(&link, d, r); err != nil {
+		if err := t.copies(d, &link, r); err != nil {
 			return err
 		}
 	case outbox.Direct:
@@ -111,6 +115,20 @@ func (t *Turn) done(d outbox.Delivery, r chat.Receipt) error {
 		return t.incidentHeard(d.Incident)
 	}
 	return nil
+}
+
+// copies stores what a Say left at its link, and moves the link on.
+func (t *Turn) copies(d outbox.Delivery, link *tickets.Link, r chat.Receipt) error {
+	for i, part := range r.Parts {
+		if d.Entry == 0 {
+			break
+		}
+		if err := t.Tx.AddCopy(tickets.Copy{Entry: d.Entry, Link: d.Link, Adapter: d.Adapter, Room: link.Room, Remote: part.ID,
+			Part: i, Revision: 1, MessageID: r.MessageID, At: t.Now}); err != nil {
+			return err
+		}
+	}
+	return t.said(link, d, r)
 }
 
 // said moves the link on: its thread when its root has been said, its last
@@ -207,9 +225,19 @@ func (t *Turn) failed(d outbox.Delivery) error {
 	case link.Kind == tickets.TeamLink:
 		return t.teamRoomFailed(d, link)
 	case d.Ticket != 0:
-		return t.teamLine(d.Ticket, markFailed+" "+t.b.t("fr", "delivery.failed", "Where", t.b.placeName(link), "Reason", d.ReasonText().FR), nil)
+		lang, err := t.langOf(d.Ticket)
+		if err != nil {
+			return err
+		}
+		return t.teamLine(d.Ticket, markFailed+" "+t.b.t(lang, "delivery.failed", "Where", t.where(lang, link), "Reason", d.ReasonText().In(lang)), nil)
 	}
 	return nil
+}
+
+// langOf is the language of a ticket's desk.
+func (t *Turn) langOf(ticket tickets.ID) (string, error) {
+	tk, err := t.Tx.Ticket(ticket)
+	return t.b.lang(t.b.desks[tk.Desk]), err
 }
 
 // rootGiven closes what waits for a root that will not come.
@@ -218,6 +246,7 @@ func (t *Turn) rootGiven(link tickets.Link, root outbox.Delivery) error {
 	if err != nil {
 		return err
 	}
+	replies := map[tickets.ID]bool{}
 	for _, d := range open {
 		if d.ID == root.ID {
 			continue
@@ -226,9 +255,20 @@ func (t *Turn) rootGiven(link tickets.Link, root outbox.Delivery) error {
 		if err := t.stop(d, outbox.Superseded); err != nil {
 			return err
 		}
+		if d.Reply != 0 && d.Entry == d.Reply {
+			replies[d.Reply] = true
+		}
 	}
 	link.Gone = true
-	return t.Tx.UpdateLink(link)
+	if err := t.Tx.UpdateLink(link); err != nil {
+		return err
+	}
+	for id := range replies {
+		if err := t.replyFate(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // teamRoomFailed tells the desk's other rooms that one of them cannot be told.

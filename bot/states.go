@@ -52,6 +52,18 @@ func (t *Turn) Release(tk *tickets.Ticket, who tickets.ID, name string) error {
 	return t.changed(tk, "event.released", name)
 }
 
+// ownerSpoke puts off the end of a claim: its owner is at work. The caller
+// stores the ticket.
+func (t *Turn) ownerSpoke(tk *tickets.Ticket, who tickets.ID) error {
+	d := t.b.desks[tk.Desk]
+	if d == nil || d.Claim <= 0 || tk.Owner == 0 || tk.Owner != who || tk.State == tickets.Closed {
+		return nil
+	}
+	tk.ClaimUntil = t.Now.Add(d.Claim)
+	t.due = true
+	return t.Tx.SetTimer(Timer{Name: claimTimer(tk.ID), Kind: timerClaim, Due: tk.ClaimUntil, Ticket: tk.ID})
+}
+
 func claimTimer(id tickets.ID) string { return fmt.Sprintf("claim %d", id) }
 
 // claimLapsed frees a ticket whose owner has been silent for too long.
@@ -133,32 +145,42 @@ func (t *Turn) Private(tk *tickets.Ticket, name string) (ok bool, err error) {
 	if to == nil {
 		return false, nil // nothing private goes to somebody without an account
 	}
-	l := tickets.Link{Ticket: tk.ID, Kind: tickets.DirectLink, Adapter: link.Adapter, Audiences: tickets.Participants | tickets.Everyone,
-		Person: tk.LastAsker, Rootless: true, Created: t.Now}
-	known, have, err := t.Tx.DirectLink(link.Adapter, tk.LastAsker)
+	l, err := t.directRoom(tickets.Link{Ticket: tk.ID, Kind: tickets.DirectLink, Adapter: link.Adapter,
+		Audiences: tickets.Participants | tickets.Everyone, Person: tk.LastAsker, Created: t.Now},
+		chat.Account{ID: to.Account, Name: to.Name, Handle: to.Handle})
 	if err != nil {
 		return false, err
-	}
-	if have && known.Room != "" {
-		l.Room, l.Rootless = known.Room, false
-	}
-	if err := t.Tx.AddLink(&l); err != nil {
-		return false, err
-	}
-	if l.Rootless {
-		root, err := t.text(outbox.Direct, l, outbox.Payload{Account: &chat.Account{ID: to.Account, Name: to.Name, Handle: to.Handle}}, nil)
-		if err != nil {
-			return false, err
-		}
-		l.Root = root.ID
-		if err := t.Tx.UpdateLink(l); err != nil {
-			return false, err
-		}
 	}
 	if err := t.moveTo(tk, l); err != nil {
 		return false, err
 	}
+	if err := t.stopMoved(tk); err != nil {
+		return false, err
+	}
 	return true, t.changed(tk, "event.direct", name)
+}
+
+// directRoom stores a link to somebody's direct room: the one we know, or one
+// that a delivery opens first.
+func (t *Turn) directRoom(l tickets.Link, to chat.Account) (tickets.Link, error) {
+	known, have, err := t.Tx.DirectLink(l.Adapter, l.Person)
+	if err != nil {
+		return l, err
+	}
+	if have && known.Room != "" {
+		l.Room = known.Room
+		return l, t.Tx.AddLink(&l)
+	}
+	l.Rootless = true
+	if err := t.Tx.AddLink(&l); err != nil {
+		return l, err
+	}
+	root, err := t.text(outbox.Direct, l, outbox.Payload{Account: &chat.Account{ID: to.ID, Name: to.Name, Handle: to.Handle}}, nil)
+	if err != nil {
+		return l, err
+	}
+	l.Root = root.ID
+	return l, t.Tx.UpdateLink(l)
 }
 
 // Public moves the conversation back to the channel where it began.
@@ -176,6 +198,23 @@ func (t *Turn) Public(tk *tickets.Ticket, name string) (ok bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// stopMoved stops replies in their hold: they were going to the place that the
+// conversation has just left.
+func (t *Turn) stopMoved(tk *tickets.Ticket) error {
+	rs, err := t.Tx.OpenReplies(tk.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range rs {
+		if r.State == tickets.Held {
+			if err := t.stopReply(tk, r, t.b.t(t.b.lang(t.b.desks[tk.Desk]), "reply.stopped-moved")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *Turn) moveTo(tk *tickets.Ticket, l tickets.Link) error {
@@ -206,10 +245,7 @@ func (t *Turn) OpenFor(d *Desk, address, text, name string, by tickets.ID) (*tic
 		return nil, err
 	}
 	tk := &tickets.Ticket{Desk: d.Name, State: tickets.Waiting, Requester: person, Created: t.Now, Updated: t.Now, LastAsker: person,
-		Owner: by, Subject: subjectOf(&chat.Posted{Text: text})}
-	if tk.Subject == "" {
-		tk.Subject = t.b.t(t.b.lang(d), "ticket.no-subject")
-	}
+		Owner: by, Subject: t.subject(text, d)}
 	if err := t.Tx.AddTicket(tk); err != nil {
 		return nil, err
 	}
@@ -250,7 +286,10 @@ func (c *Call) Gather(e *tickets.Entry, text string) (lines int, err error) {
 		}
 		src.Body += "\n" + chat.Clean(text)
 		src.Revision++
-		return strings.Count(src.Body, "\n") + 1, c.Tx.ReviseEntry(src, "", c.Now)
+		if err := c.Tx.ReviseEntry(src, "", c.Now); err != nil {
+			return 0, err
+		}
+		return strings.Count(src.Body, "\n") + 1, c.revised(&src, tickets.Copy{Link: c.Link.ID})
 	}
 	if e == nil {
 		return 0, nil
@@ -333,6 +372,10 @@ func (t *Turn) releaseAnswers(tm Timer) error {
 	if _, err := fmt.Sscan(tm.Body, &id); err != nil {
 		return err
 	}
+	link, err := t.Tx.Link(id)
+	if err != nil {
+		return err
+	}
 	ds, err := t.Tx.LinkOpen(id)
 	if err != nil {
 		return err
@@ -341,7 +384,7 @@ func (t *Turn) releaseAnswers(tm Timer) error {
 		if d.State != outbox.Held {
 			continue
 		}
-		if ok, _ := t.b.brake.allow("room "+roomOf(tm.Name), answersPerRoom, t.Now); !ok {
+		if ok, _ := t.b.brake.allow(roomKey(link), answersPerRoom, t.Now); !ok {
 			t.due = true
 			tm.Due = t.Now.Add(time.Minute)
 			return t.Tx.SetTimer(tm)
@@ -355,4 +398,5 @@ func (t *Turn) releaseAnswers(tm Timer) error {
 	return nil
 }
 
-func roomOf(timer string) string { return strings.TrimPrefix(timer, "release ") }
+// roomKey names the bucket of what we say by ourselves in a room.
+func roomKey(l tickets.Link) string { return "room " + l.Adapter + " " + l.Room }

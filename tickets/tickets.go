@@ -240,6 +240,9 @@ const (
 	Trainee     Role = "trainee"
 	Agent       Role = "agent"
 	Coordinator Role = "coordinator"
+	// Outsider was told apart from the team by a coordinator: speaking in the
+	// team's room makes them no trainee.
+	Outsider Role = "outsider"
 )
 
 // File is a file of an entry.

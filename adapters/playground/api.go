@@ -22,6 +22,12 @@ type PageOptions struct {
 	Mailbox *Mailbox
 	// Support is the address that the hints name, support@example.org.
 	Support string
+	// Opens tells the hints what opens a ticket in a public room: "mention",
+	// "command", or anything (empty).
+	Opens string
+	// Zone is the IANA name of the zone of the times shown; the browser's own
+	// where it is empty.
+	Zone string
 	// Hosts are the names, besides loopback ones, under which the page may be
 	// asked for; without port.
 	Hosts []string

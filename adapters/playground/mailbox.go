@@ -237,6 +237,8 @@ func (b *Mailbox) Write(ctx context.Context, l Letter) (Mail, error) {
 		return Mail{}, fmt.Errorf("compose mail: %w", err)
 	}
 	m.Code, m.Answer = b.submit(ctx, m.Sender, m.Recipients, raw)
+	// From here on it is shown, not sent: without encoded words.
+	m.From, m.To, m.Cc = decodeHeader(m.From), addresses(strings.Join(m.To, ", ")), addresses(strings.Join(m.Cc, ", "))
 	return b.net.addMail(kindWritten, m, raw)
 }
 

@@ -36,6 +36,7 @@ type pageConfig struct {
 	Words   pageWords `json:"words"`
 	Support string    `json:"support"`
 	Mail    bool      `json:"mail"`
+	Zone    string    `json:"zone,omitempty"`
 }
 
 // page writes the page; its script fills it.
@@ -56,8 +57,13 @@ func (s *server) page(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	support := first(s.opts.Support, "support@example.org")
+	list := words.Steps
+	if s.opts.Mailbox == nil {
+		list = words.StepsNoMail
+	}
 	var steps []pageStep
-	for i, step := range words.Steps {
+	for i, step := range list {
+		step = strings.ReplaceAll(step, "HOW", words.how(s.opts.Opens))
 		step = strings.NewReplacer("SUPPORT", support, "BOT", bot, "ROOM", room).Replace(step)
 		html := strings.TrimSpace(toHTML(step))
 		html = strings.TrimSuffix(strings.TrimPrefix(html, "<p>"), "</p>")
@@ -75,7 +81,7 @@ func (s *server) page(w http.ResponseWriter, r *http.Request) {
 		words, steps, s.opts.Links,
 		[]panel{{"public", words.Public, words.PublicTab}, {"team", words.Team, words.Team}, {"status", words.Status, words.StatusTab}},
 		s.opts.Mailbox != nil,
-		pageConfig{Words: words, Support: support, Mail: s.opts.Mailbox != nil},
+		pageConfig{Words: words, Support: support, Mail: s.opts.Mailbox != nil, Zone: s.opts.Zone},
 	})
 	if err != nil {
 		s.opts.Log.Error("playground page", "err", err)

@@ -164,5 +164,8 @@ func (a *Adapter) fetch(ctx context.Context, op chat.Fetch) error {
 	rec := Record{Kind: kindPosted, ID: m.ID, Room: m.Room, Thread: m.Thread, By: m.By, At: m.At.UnixMilli(), Draft: &Draft{
 		ReplyTo: m.ReplyTo, Text: m.Text, Mentions: m.Mentions, Files: m.Files, Key: m.Key,
 	}}
-	return c.handler.Handle(ctx, []chat.Event{c.event(rec, 0)}, chat.Cursor{})
+	ev := c.event(rec, 0)
+	ev.Head().Revision = "fetched"
+	ev.Head().Backlog = true
+	return c.handler.Handle(ctx, []chat.Event{ev}, chat.Cursor{})
 }

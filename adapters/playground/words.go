@@ -8,7 +8,9 @@ type pageWords struct {
 	Lang                                             string   `json:"lang"`
 	Title                                            string   `json:"-"`
 	Lead                                             string   `json:"-"`
-	Steps                                            []string `json:"-"`
+	Steps, StepsNoMail                               []string `json:"-"`     // SUPPORT, ROOM, BOT and HOW are replaced
+	ByMention, ByCommand                             string   `json:"-"`     // HOW
+	Colon                                            string   `json:"colon"` // as the language spaces it
 	Tabs                                             string   `json:"-"`
 	Mail, Public, Team, Status, PublicTab, StatusTab string   `json:"-"`
 	Room, Who, Write, To, Subject, Text, SendMail    string   `json:"-"`
@@ -65,11 +67,18 @@ var french = pageWords{
 	Title: "Bac à sable de Permanence",
 	Lead:  "Les deux côtés d’une demande, en direct. Rien ne sort de cette machine.",
 	Steps: []string{
-		"**Écrivez un mail** à `SUPPORT`, ou posez une question dans #ROOM en commençant par @BOT.",
+		"**Écrivez un mail** à `SUPPORT`, ou posez une question dans #ROOMHOW.",
 		"**Une fiche arrive dans l’équipe** : ouvrez son fil.",
 		"**Répondez dans le fil** : cela reste entre vous. Puis touchez ✉️ sur votre message pour l’envoyer.",
 		"**La réponse part** après un court délai (⏳ puis 📬) : lisez-la dans le courrier, et répondez.",
 	},
+	StepsNoMail: []string{
+		"**Posez une question** dans #ROOMHOW.",
+		"**Une fiche arrive dans l’équipe** : ouvrez son fil.",
+		"**Répondez dans le fil** : cela reste entre vous. Puis touchez ✉️ sur votre message pour l’envoyer.",
+		"**La réponse part** après un court délai (⏳ puis 📬) : lisez-la dans #ROOM, et répondez.",
+	},
+	ByMention: " en commençant par @BOT", ByCommand: " avec `!ticket`", Colon: "\u00a0: ",
 	Tabs: "Parties de la page", Mail: "Courrier", Public: "Salon public", Team: "Équipe", Status: "État des services", PublicTab: "Public", StatusTab: "État",
 	Room: "Salon", Who: "Je suis", Write: "Écrire un mail", To: "À", Subject: "Objet", Text: "Texte", SendMail: "Envoyer le mail",
 	CloseWord: "Fermer", NewMail: "Nouveau mail", MailList: "Mails reçus et écrits", Skip: "Aller à l’équipe", HintsTitle: "En une minute",
@@ -90,11 +99,18 @@ var english = pageWords{
 	Title: "Permanence playground",
 	Lead:  "Both sides of a request, live. Nothing leaves this machine.",
 	Steps: []string{
-		"**Write a mail** to `SUPPORT`, or ask in #ROOM, beginning with @BOT.",
+		"**Write a mail** to `SUPPORT`, or ask in #ROOMHOW.",
 		"**A card arrives in the team's room**: open its thread.",
 		"**Answer in the thread**: that stays among you. Then tap ✉️ on your message to send it.",
 		"**The answer leaves** after a short hold (⏳ then 📬): read it in the mailbox, and answer.",
 	},
+	StepsNoMail: []string{
+		"**Ask a question** in #ROOMHOW.",
+		"**A card arrives in the team's room**: open its thread.",
+		"**Answer in the thread**: that stays among you. Then tap ✉️ on your message to send it.",
+		"**The answer leaves** after a short hold (⏳ then 📬): read it in #ROOM, and answer.",
+	},
+	ByMention: ", beginning with @BOT", ByCommand: " with `!ticket`", Colon: ": ",
 	Tabs: "Parts of the page", Mail: "Mailbox", Public: "Public room", Team: "Team", Status: "Service status", PublicTab: "Public", StatusTab: "Status",
 	Room: "Room", Who: "I am", Write: "Write a mail", To: "To", Subject: "Subject", Text: "Text", SendMail: "Send the mail",
 	CloseWord: "Close", NewMail: "New mail", MailList: "Mails received and written", Skip: "Go to the team", HintsTitle: "In a minute",
@@ -108,6 +124,17 @@ var english = pageWords{
 	Answer: "Reply", Source: "Source", Accepted: "accepted", Later: "not now", Refused: "refused", Unreachable: "unreachable",
 	Automatic: "automatic", From: "From", ToWord: "To", Cc: "Copy", Optional: "optional", Failed: "That did not work", New: "new",
 	RoomGone: "This room is closed.", In: "in",
+}
+
+// how tells how to ask in a room where opens opens a ticket.
+func (w pageWords) how(opens string) string {
+	switch opens {
+	case "mention":
+		return w.ByMention
+	case "command":
+		return w.ByCommand
+	}
+	return ""
 }
 
 // wordsFor picks the language of an Accept-Language header (RFC 9110 section

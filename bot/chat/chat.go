@@ -47,8 +47,10 @@ type Account struct {
 	Network string `json:"network,omitempty"`
 	// ID is stable for one identity: an account ID, a lower-cased address.
 	ID string `json:"id"`
-	// Name is what the network shows, Handle what people type or see beside
-	// it (a user name, an address).
+	// Name is what the network shows and may be anything. Handle is what people
+	// type or see beside it (a user name, an address); the configuration names
+	// agents by it, so where Proved is set it must be one that nobody else can
+	// have meanwhile: on IRC the account, never the nick.
 	Name   string `json:"name,omitempty"`
 	Handle string `json:"handle,omitempty"`
 	// Proved says that the network vouches for the identity: a logged-in

@@ -66,7 +66,9 @@ type OpenDirect struct {
 	Account Account
 }
 
-// Fetch asks for an older message; it returns through Handle as Posted.
+// Fetch asks for an older message; it returns through Handle as Posted with
+// Backlog and the Revision "fetched", because the message may have passed once
+// already.
 type Fetch struct {
 	Place  Place
 	Target string

@@ -42,12 +42,14 @@ func degrade(w want) []chat.Op {
 		}
 		return fallback(w)
 	case Mark:
-		if w.caps.Reactions == chat.None || w.was == p.Emoji {
+		if w.caps.Reactions == chat.None {
 			return nil
 		}
 		var ops []chat.Op
-		if w.was != "" {
-			ops = append(ops, chat.Unreact{Place: place(w), Target: w.targets[0], Emoji: w.was})
+		for _, was := range strings.Fields(w.was) { // several where nobody knows which
+			if was != p.Emoji {
+				ops = append(ops, chat.Unreact{Place: place(w), Target: w.targets[0], Emoji: was})
+			}
 		}
 		if p.Emoji != "" {
 			ops = append(ops, chat.React{Place: place(w), Target: w.targets[0], Emoji: p.Emoji})

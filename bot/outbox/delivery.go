@@ -72,7 +72,7 @@ type Delivery struct {
 	GiveUpAt tickets.Time `db:"give_up_at"`
 	After    tickets.ID   `db:"after_delivery"` // 0, or a delivery that must be done first
 	// Parts are the remote IDs said so far, as a JSON array; of a mark, the
-	// emoji that now stands.
+	// emoji that now stands, or the several of which one may.
 	Parts   string       `db:"parts"`
 	Reason  string       `db:"reason"` // chat.Text as JSON, of the last failure
 	Created tickets.Time `db:"created_at"`

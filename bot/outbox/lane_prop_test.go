@@ -89,7 +89,6 @@ type row struct {
 	attempts        int
 	again           time.Time // not to be tried before; of texts
 	asked           time.Time // not to be tried before, whatever happens
-	shown           int       // the revision that stands
 	settled         int       // the revision that stands or was refused for good
 }
 

@@ -270,6 +270,21 @@ func TestAbsentParks(t *testing.T) {
 	})
 }
 
+func TestReplacedWhileItWaits(t *testing.T) {
+	inBubble(t, nil, func(s *stage) {
+		l := s.link()
+		s.fails(kind(chat.Temporary), first(1))
+		d, queued := s.say(l, "first"), s.say(l, "second")
+		s.box.Add(d, queued)
+		s.expect("first")
+		d.SetPayload(Payload{Content: &chat.Content{Text: "first, corrected"}})
+		queued.SetPayload(Payload{Content: &chat.Content{Text: "second, corrected"}})
+		s.box.Replace(d, queued, s.say(99, "of no link"))
+		time.Sleep(time.Minute)
+		s.expect("first | first, corrected | second, corrected")
+	})
+}
+
 func TestPartsAreResumed(t *testing.T) {
 	inBubble(t, nil, func(s *stage) {
 		l := s.link()

@@ -134,6 +134,24 @@ func (b *Box) Noted(rs ...Result) {
 	}
 }
 
+// Replace gives deliveries that still wait the content that their rows now
+// have. One that is being performed at this moment leaves as it was.
+func (b *Box) Replace(ds ...Delivery) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range ds {
+		l := b.lanes[d.Link]
+		if l == nil {
+			continue
+		}
+		for i := range l.texts {
+			if l.texts[i].ID == d.ID {
+				l.texts[i].Body = d.Body
+			}
+		}
+	}
+}
+
 // Cancel forgets deliveries that were stopped, superseded or completed by
 // their echo. One that is being performed at this moment goes on.
 func (b *Box) Cancel(link tickets.ID, ids ...tickets.ID) {

@@ -198,7 +198,7 @@ func (l *lane) finished(ctx context.Context, d *Delivery) (map[string]bool, erro
 	l.b.mu.Lock()
 	m := l.memory(d.ID)
 	l.b.mu.Unlock()
-	if m.finished != nil || d.Attempts <= 1 {
+	if m.finished != nil {
 		return m.finished, nil
 	}
 	rs, err := l.b.opt.Source.Recipients(ctx, d.ID)

@@ -88,7 +88,7 @@ func (r *Renderer) Card(c Card) chat.Content {
 	}
 	fmt.Fprintf(&b, "%s\n", strings.Join(facts, " · "))
 	for _, h := range c.Hints {
-		fmt.Fprintf(&b, "%s\n", h)
+		fmt.Fprintf(&b, "%s\n", markup.Inert(h))
 	}
 	if c.LastEvent != "" {
 		fmt.Fprintf(&b, "_%s_\n", plain(c.LastEvent))

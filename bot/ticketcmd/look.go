@@ -30,7 +30,7 @@ func focus(c *bot.Call, a command.Args) error {
 	if err := c.Tx.SetFocus(c.Person, c.Adapter, c.Room, tk.ID); err != nil {
 		return err
 	}
-	return c.Answer(c.T("focus.on", "Number", fmt.Sprintf("#%d", tk.ID), "Subject", tk.Subject))
+	return c.Answer(c.T("focus.on", "Number", fmt.Sprintf("#%d", tk.ID), "Subject", markup.Inert(tk.Subject)))
 }
 
 func list(c *bot.Call, a command.Args) error {
@@ -87,11 +87,17 @@ func show(c *bot.Call, _ command.Args) error {
 		if e.Deleted || e.Body == "" {
 			continue
 		}
-		sign := map[tickets.EntryKind]string{tickets.Message: "📨", tickets.Reply: "📬", tickets.Auto: "🤖", tickets.Change: "·"}[e.Kind]
+		sign, err := signOf(c, e)
+		if err != nil {
+			return err
+		}
+		if sign == "" {
+			continue // a reply that did not leave: its note is shown
+		}
 		text, _ := markup.Excerpt(strings.Join(strings.Fields(markup.Inert(e.Body)), " "), 200)
-		name := e.Name
+		name := markup.Inert(e.Name)
 		if name != "" {
-			name += " : "
+			name += c.T("show.colon")
 		}
 		fmt.Fprintf(&b, "\n%s %s%s", sign, name, text)
 	}
@@ -99,6 +105,32 @@ func show(c *bot.Call, _ command.Args) error {
 		b.WriteString("\n" + link)
 	}
 	return c.Answer(b.String())
+}
+
+// signOf tells what an entry is; empty for a reply that has not left.
+func signOf(c *bot.Call, e tickets.Entry) (string, error) {
+	switch e.Kind {
+	case tickets.Message:
+		return "📨", nil
+	case tickets.Auto:
+		return "🤖", nil
+	case tickets.Reply:
+		if e.Source == 0 {
+			return "📣", nil
+		}
+		r, err := c.Tx.Reply(e.ID)
+		if err != nil {
+			return "", err
+		}
+		switch r.State {
+		case tickets.Sent, tickets.Leaving:
+			return "📬", nil
+		case tickets.Lost:
+			return "⚠️", nil
+		}
+		return "", nil
+	}
+	return "·", nil
 }
 
 func find(c *bot.Call, a command.Args) error {

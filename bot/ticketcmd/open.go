@@ -120,7 +120,7 @@ func member(c *bot.Call, a command.Args) error {
 		case "coordination", "coordinator":
 			role = tickets.Coordinator
 		case "aucun", "none":
-			role = tickets.Nobody
+			role = tickets.Outsider
 		}
 	}
 	if role == "?" {
@@ -130,7 +130,7 @@ func member(c *bot.Call, a command.Args) error {
 		return err
 	}
 	id := "role." + string(role)
-	if role == tickets.Nobody {
+	if role == tickets.Outsider {
 		id = "role.none"
 	}
 	return c.Answer(c.T("member.set", "Name", name, "Role", c.T(id)))

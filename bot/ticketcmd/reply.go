@@ -7,6 +7,7 @@ import (
 	"permanence/bot"
 	"permanence/bot/chat"
 	"permanence/bot/command"
+	"permanence/internal/markup"
 	"permanence/tickets"
 )
 
@@ -70,7 +71,8 @@ func draft(c *bot.Call, close bool) error {
 		Submit: c.T("form.send"), Fields: []chat.Field{{Name: "text", Label: c.T("form.text"), Text: prefilled, Long: true}}}) {
 		return nil
 	}
-	if !ok {
+	if !ok || c.Pressed {
+		// A button that wanted a form must not send what was meant to stay.
 		return c.Answer(c.T("reply.no-text"))
 	}
 	return c.Send(bot.Gesture{Source: last.ID, Person: c.Person, Role: c.Role, Close: close, Say: c.Answer})
@@ -128,8 +130,16 @@ func claim(c *bot.Call, _ command.Args) error {
 	if err != nil {
 		return err
 	}
-	if tk.Owner == c.Person {
+	switch tk.Owner {
+	case 0:
+	case c.Person:
 		return c.Answer(c.T("claim.yours"))
+	default:
+		owner, err := c.Tx.Person(tk.Owner)
+		if err != nil {
+			return err
+		}
+		return c.Answer(c.T("claim.taken", "Name", markup.Inert(owner.Name)))
 	}
 	return c.Claim(&tk, c.Person, c.Name)
 }

@@ -82,7 +82,7 @@ func mainJob(t *testing.T, d *demo, p *screen) {
 		chromedp.Click(mine+` .react[data-emoji="✉"]`),
 		chromedp.WaitVisible(mine+` .reactions [data-emoji="⏳"]`),
 	)
-	p.find(`#team-thread-messages .message[data-by="permanence"]`, "⏳ → mail à Alice")
+	p.find(`#team-thread-messages .message[data-by="permanence"]`, "⏳ → mail à")
 	p.shoot("3-held")
 
 	// Killed in the hold; the page waits for it and goes on by itself.
@@ -210,6 +210,10 @@ func (d *demo) received(text string) (n int) {
 	return n
 }
 
+// patience is how long a person would look before calling it broken: longer
+// than the hold, the lost connection and a busy machine together.
+const patience = 45 * time.Second
+
 // screen is a browser with the page, wide or narrow.
 type screen struct {
 	t     *testing.T
@@ -220,7 +224,9 @@ type screen struct {
 
 func (p *screen) do(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	if err := chromedp.Do(p.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
 		p.t.Fatalf("%v (screen: %s)", err, p.shoot("failure"))
 	}
 }
@@ -247,19 +253,22 @@ func (p *screen) find(selector, text string) string {
 	}
 	script := `[...document.querySelectorAll(` + quote(selector) + `)].find((e) => e.textContent.replaceAll("\u00a0", " ").includes(` + quote(text) + `))?.dataset.id || ""`
 	list, _, _ := strings.Cut(selector, " ")
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		id, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](script))
 		if err != nil {
-			p.t.Fatalf("%s with %q did not come: %v", selector, text, err)
+			p.t.Fatal(err)
 		}
 		if id != "" {
 			return list + ` [data-id="` + id + `"]`
 		}
 		select {
 		case <-tick.C:
-		case <-p.ctx.Done():
+		case <-ctx.Done():
+			p.t.Fatalf("%s with %q did not come (screen: %s)", selector, text, p.shoot("failure"))
 		}
 	}
 }
@@ -289,11 +298,7 @@ func (p *screen) shoot(step string) string {
 	if dir == "" {
 		dir = p.t.TempDir()
 	}
-	ctx := p.ctx
-	if ctx.Err() != nil {
-		return "none: " + ctx.Err().Error()
-	}
-	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		p.t.Errorf("screen %s: %v", step, err)
 		return ""

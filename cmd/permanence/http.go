@@ -63,6 +63,7 @@ func (a *App) routes(mux *http.ServeMux, links page.Links, catalog *i18n.Catalog
 		}
 		mux.Handle(prefix+"/", http.StripPrefix(prefix, p.network.Handler(playground.PageOptions{
 			Mailbox: a.world.mailbox, Support: a.roleAddress(),
+			Opens: a.opensAt(p.name), Zone: a.cfg.plan.location.String(),
 			Links: []playground.Link{{Label: sayIn(a.cfg.Language, "État des services", "Service status"), URL: "/status/"}},
 			Log:   a.log.With("adapter", p.name),
 		})))
@@ -89,6 +90,18 @@ func below(address string, h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// opensAt is what opens a ticket in the first public intake of an adapter.
+func (a *App) opensAt(adapter string) string {
+	for _, d := range a.cfg.plan.desks {
+		for _, in := range d.Intakes {
+			if in.Place.Adapter == adapter {
+				return string(in.Opens)
+			}
+		}
+	}
+	return ""
 }
 
 // roleAddress is the first role address, for hints.

@@ -60,6 +60,16 @@ func TestKill(t *testing.T) {
 				survives(t, binary, plan{points: at(p.name, p.counts)})
 			})
 		}
+		// A mark that was put there but not noted is soon overwritten by the next.
+		t.Run("marks", func(t *testing.T) {
+			t.Parallel()
+			var list []string
+			for i := range 15 {
+				list = append(list, at("outbox.after-send", []int{1 + i*7%9})...)
+				list = append(list, at("decider.noting", []int{1 + i*5%9})...)
+			}
+			survives(t, binary, plan{points: list, hold: 10 * time.Millisecond})
+		})
 		t.Run("anywhere", func(t *testing.T) {
 			t.Parallel()
 			list := anywhere(20)

@@ -24,6 +24,7 @@ type plan struct {
 	patience time.Duration // of one wait; less where something is broken by design
 	rounds   int           // at least
 	lines    bool          // people ask in the channel too
+	hold     time.Duration // of every answer
 }
 
 // maxRounds is when a scene gives up waiting for its kills.
@@ -44,13 +45,13 @@ type scene struct {
 
 const configuration = `name: Essai
 language: fr
-database: %s
+database: %[1]s
 web: {listen: "127.0.0.1:0"}
 adapters:
   mail:
     type: email
     listen: {smtp: "127.0.0.1:0"}
-    smtp: {server: "%s"}
+    smtp: {server: "%[2]s"}
     subaddress: "+"
     domain: example.org
   chat: {type: playground, journal: network}
@@ -61,20 +62,23 @@ desks:
       - mail:support@example.org
       - {from: "chat:entraide", opens: every-message}
     agents: ["chat:camille"]
-    hold: {mail: 50ms, chat: 50ms, others: 2h}
+    hold: {mail: %[3]v, chat: %[3]v, others: 2h}
     acknowledge: {mail: true, chat: false}
 `
 
 // play plays a scene to its end. stuck is what did not happen in time.
 func play(t *testing.T, binary string, p plan) (v checker.Verdict, s *scene, stuck error) {
 	t.Helper()
+	if p.hold == 0 {
+		p.hold = 50 * time.Millisecond
+	}
 	if p.database == "" {
 		p.database = "sqlite:permanence.db"
 	}
 	s = &scene{plan: p, ledger: newLedger(t), numbers: map[string]int{}}
 	s.sink = newSink(t, s.ledger, p.cut)
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), fmt.Appendf(nil, configuration, p.database, s.sink.addr), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "c.yaml"), fmt.Appendf(nil, configuration, p.database, s.sink.addr, p.hold), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.keeper = &keeper{binary: binary, dir: dir, points: p.points, ledger: s.ledger, sink: s.sink, env: []string{"PERMANENCE_SABOTAGE=" + p.sabotage}}

@@ -42,7 +42,7 @@ func erasures() []erasure {
 		// A decided event has no body any more; one that was set aside, or is an
 		// edit that waits, still has.
 		{"inbox", []string{"body"},
-			"UPDATE inbox SET state = 1, reason = '', body = '', raw_hash = '' WHERE adapter = $1 AND room = $2 AND event_id = $3"},
+			"UPDATE inbox SET state = 1, reason = '', body = '', raw_hash = '' WHERE adapter = $1 AND room = $2 AND event_id = $3 AND state <> 0"},
 		{"incident_update", []string{"body"},
 			"UPDATE incident_update SET body = '' WHERE entry_id = $1 AND entry_id <> 0"},
 	}

@@ -164,9 +164,9 @@ func (e *ErgoServer) register(account, password string) error {
 			if _, err := fmt.Fprintf(conn, "PONG %s\r\n", strings.TrimPrefix(line, "PING ")); err != nil {
 				return err
 			}
-		case strings.Contains(line, " NOTICE ") && strings.Contains(line, "Account created"):
+		case strings.HasPrefix(line, ":NickServ!") && strings.Contains(line, "Account created"):
 			return nil
-		case strings.Contains(line, " 433 "), strings.Contains(line, " NOTICE ") && strings.Contains(line, "not register"):
+		case strings.HasPrefix(line, ":NickServ!"), strings.Contains(line, " 433 "):
 			return errors.New(line)
 		}
 	}

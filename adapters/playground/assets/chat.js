@@ -167,6 +167,8 @@ class Panel {
     this.aside.hidden = id === "";
     if (id === "") return;
     this.drawThread();
+    // The column is narrower now, and its lines have moved.
+    this.list.querySelector(`:scope > [data-id="${CSS.escape(id)}"]`)?.scrollIntoView({ block: "nearest" });
     this.aside.querySelector("textarea").focus();
   }
 
@@ -230,7 +232,7 @@ class Panel {
     }
     if (m.reply_to && state.messages.has(m.reply_to)) {
       const to = state.messages.get(m.reply_to);
-      item.append(el("div", { className: "meta", text: "↪ " + name(to.by) + " : " + to.text.slice(0, 80) }));
+      item.append(el("div", { className: "meta", text: "↪ " + name(to.by) + words.colon + to.text.slice(0, 80) }));
     }
     const body = el("div", { className: m.html ? "body" : "body plain", dir: "auto" });
     if (m.html) body.innerHTML = m.html; // cleaned by the server
@@ -261,7 +263,7 @@ class Panel {
   reactions(m) {
     return el("div", { className: "reactions" }, ...m.reactions.map((r) => el("button", {
       type: "button", data: { emoji: emojiKey(r.emoji), focus: "r" + r.emoji }, "aria-pressed": String(r.by.includes(this.as)),
-      title: r.by.map(name).join(", "), "aria-label": `${r.emoji} ${r.by.length} : ${r.by.map(name).join(", ")}`,
+      title: r.by.map(name).join(", "), "aria-label": `${r.emoji} ${r.by.length}${words.colon}${r.by.map(name).join(", ")}`,
       text: r.emoji + " " + r.by.length,
       on: { click: () => act(r.by.includes(this.as) ? "unreact" : "react", { as: this.as, room: m.room, id: m.id, emoji: r.emoji }) },
     })));
@@ -330,9 +332,9 @@ async function upload(as, file) {
     });
     const reply = await response.json();
     if (!reply.error) return reply.id;
-    toast(words.failed + " : " + reply.error[words.lang]);
+    toast(words.failed + words.colon + reply.error[words.lang]);
   } catch {
-    toast(words.failed + " : " + words.unreachable);
+    toast(words.failed + words.colon + words.unreachable);
   }
   return null;
 }

@@ -6,6 +6,8 @@ const seen = new Set(); // IDs of mails that were opened
 const mailbox = {
   as: "", open: "", answers: "",
   start() {
+    const files = byId("mail-files");
+    files.addEventListener("change", () => files.parentElement.classList.toggle("full", files.files.length > 0));
     byId("mail-who").addEventListener("change", (event) => {
       this.as = event.currentTarget.value;
       remember("mail.as", this.as);
@@ -48,11 +50,11 @@ const mailbox = {
       el("span", { className: "subject", text: m.subject || "—" }), fate(m),
       m.automatic ? el("span", { className: "badge", text: words.automatic }) : null,
       !m.written && !seen.has(m.id) ? el("span", { className: "badge good", text: words.new }) : null,
-      el("span", { className: "meta", text: " " + (m.written ? words.to + " : " + (m.to || []).join(", ") : words.from + " : " + m.from) + " · " + time(m.at) })));
+      el("span", { className: "meta", text: " " + (open ? "" : (m.written ? words.to + words.colon + (m.to || []).join(", ") : words.from + words.colon + m.from) + " · ") + time(m.at) })));
     if (!open) return item;
     const detail = el("div", { className: "mail-detail" });
     for (const [label, value] of [[words.from, m.from], [words.to, (m.to || []).join(", ")], [words.cc, (m.cc || []).join(", ")]]) {
-      if (value) detail.append(el("div", { className: "meta", text: label + " : " + value }));
+      if (value) detail.append(el("div", { className: "meta", text: label + words.colon + value }));
     }
     detail.append(el("div", { className: "mail-text", dir: "auto", text: m.text }));
     if (m.files?.length) {
@@ -93,6 +95,7 @@ const mailbox = {
     if (reply.code === 250) {
       byId("mail-form").hidden = true;
       byId("mail-form").reset();
+      byId("mail-files").parentElement.classList.remove("full");
     }
   },
 };

@@ -28,7 +28,9 @@ function el(tag, attrs = {}, ...children) {
 
 const byId = (id) => document.getElementById(id);
 const name = (id) => state.accounts.get(id)?.name || id;
-const time = (at) => new Date(at).toLocaleTimeString(words.lang, { hour: "2-digit", minute: "2-digit" });
+// In the zone in which the program tells times, on 24 hours.
+const clock = new Intl.DateTimeFormat(words.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: config.zone || undefined });
+const time = (at) => clock.format(new Date(at));
 const emojiKey = (s) => s.replaceAll("\ufe0f", "");
 
 function remember(key, value) {
@@ -55,11 +57,11 @@ async function act(action, body) {
     });
     reply = await response.json();
   } catch {
-    toast(words.failed + " : " + words.unreachable);
+    toast(words.failed + words.colon + words.unreachable);
     return null;
   }
   if (reply.error) {
-    toast(words.failed + " : " + reply.error[words.lang]);
+    toast(words.failed + words.colon + reply.error[words.lang]);
     return null;
   }
   return reply;

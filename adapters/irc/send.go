@@ -1,0 +1,363 @@
+package irc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"permanence/bot/chat"
+)
+
+// Do performs one operation.
+func (a *Adapter) Do(ctx context.Context, op chat.Op, try chat.Try) (chat.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return chat.Receipt{}, err
+	}
+	switch op := op.(type) {
+	case chat.Edit:
+		return chat.Receipt{}, cannot("les corrections", "edits")
+	case chat.Delete:
+		return chat.Receipt{}, cannot("les suppressions", "deletions")
+	case chat.React, chat.Unreact:
+		return chat.Receipt{}, cannot("les réactions", "reactions")
+	case chat.Pin, chat.Unpin:
+		return chat.Receipt{}, cannot("les épingles", "pins")
+	case chat.Say:
+		if len(op.Content.Files) > 0 {
+			return chat.Receipt{}, cannot("les fichiers", "files")
+		}
+	}
+	s := a.session()
+	if s == nil {
+		return chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Reason: notConnected}
+	}
+	switch op := op.(type) {
+	case chat.Say:
+		return s.say(ctx, op, try)
+	case chat.Topic:
+		return s.setTopic(ctx, op)
+	case chat.OpenDirect:
+		return s.openDirect(op.Account)
+	case chat.Fetch:
+		return chat.Receipt{}, s.fetch(ctx, op)
+	}
+	return chat.Receipt{}, cannot("cette opération", fmt.Sprintf("%T", op))
+}
+
+// say writes the lines of a text that are not said yet.
+func (s *session) say(ctx context.Context, op chat.Say, try chat.Try) (chat.Receipt, error) {
+	room := op.Place.Room
+	target, person, err := s.target(ctx, room, op.Content)
+	if err != nil {
+		return chat.Receipt{}, err
+	}
+	command := "PRIVMSG"
+	if op.Content.Notice {
+		command = "NOTICE"
+	}
+	bodies := s.bodies(command, target, s.addressed(op.Content, room), op.Content.Link)
+	if len(bodies) == 0 {
+		return chat.Receipt{}, &chat.Error{Kind: chat.Permanent, Reason: chat.Text{FR: "il n’y a rien à dire", EN: "there is nothing to say"}}
+	}
+	var receipt chat.Receipt
+	for _, id := range try.Done {
+		receipt.Parts = append(receipt.Parts, chat.Part{ID: id})
+	}
+	from := min(max(try.PartsDone, len(try.Done)), len(bodies))
+	receipt.Confirmed = true
+	var lines []*line
+	for i, body := range bodies[from:] {
+		l := &line{command: command, target: target, body: body, person: person, verdict: make(chan verdict, 1)}
+		if from+i == 0 {
+			l.reply = op.ReplyTo
+		}
+		lines = append(lines, l)
+	}
+	if len(lines) > 0 && !s.writer.put(job{ctx: ctx, lines: lines}) {
+		return chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Reason: notConnected}
+	}
+	for i, l := range lines {
+		v, err := s.await(ctx, l, lines[i:], try.Key, room, from+i)
+		if err != nil {
+			return chat.Receipt{}, partly(err, receipt)
+		}
+		if v.err != nil {
+			s.refused(room, v.err)
+			return chat.Receipt{}, partly(v.err, receipt)
+		}
+		part := chat.Part{ID: v.id, At: v.at}
+		if part.ID == "" {
+			part.ID = s.newID()
+		}
+		receipt.Parts = append(receipt.Parts, part)
+		receipt.Confirmed = receipt.Confirmed && v.confirmed
+		if v.away != "" {
+			s.tellAway(try.Key, room, from+i, part.ID, target, v.away)
+		}
+	}
+	return receipt, nil
+}
+
+// await waits for the verdict on l. Where ctx ends first, what becomes of the
+// lines that were written is told later as Outcome events.
+func (s *session) await(ctx context.Context, l *line, rest []*line, key, room string, part int) (verdict, error) {
+	select {
+	case v := <-l.verdict:
+		return v, nil
+	case <-ctx.Done():
+	}
+	for i, r := range rest {
+		if s.confirms.abandon(r, func(v verdict) { s.tellLate(key, room, part+i, v) }) {
+			continue
+		}
+		if i == 0 {
+			return <-l.verdict, nil
+		}
+	}
+	return verdict{}, &chat.Error{Kind: chat.Temporary, Err: ctx.Err(), Reason: chat.Text{
+		FR: "le serveur IRC n’a pas répondu à temps", EN: "the IRC server did not answer in time",
+	}}
+}
+
+// tellLate tells the fate of a line for which nobody waited any more.
+func (s *session) tellLate(key, room string, part int, v verdict) {
+	state, reason := chat.Accepted, chat.Text{}
+	if v.confirmed {
+		state = chat.Delivered
+	}
+	if v.err != nil {
+		state, reason = chat.Failed, v.err.Reason
+	}
+	id := v.id
+	if id == "" && v.err == nil {
+		id = s.newID()
+	}
+	s.outcome(key, room, part, id, state, reason)
+}
+
+// tellAway passes on what the server says of somebody who is away: the words
+// arrived, and will be read later.
+func (s *session) tellAway(key, room string, part int, id, nick, why string) {
+	s.outcome(key, room, part, id, chat.Delivered, chat.Text{
+		FR: nick + " est en absence (« " + why + " »)", EN: nick + " is away (“" + why + "”)",
+	})
+}
+
+func (s *session) outcome(key, room string, part int, id, state string, reason chat.Text) {
+	if key == "" {
+		return
+	}
+	s.queue.put(item{do: func() {
+		s.emit(&chat.Outcome{
+			Meta: chat.Meta{Room: room, ID: s.newID(), At: time.Now().UTC()},
+			Key:  key, Part: part, RemoteID: id, State: state, Reason: reason,
+		})
+	}})
+}
+
+// partly gives err with what had been said before it.
+func partly(err error, receipt chat.Receipt) error {
+	if len(receipt.Parts) == 0 {
+		return err
+	}
+	e := *chat.AsError(err)
+	e.Receipt = receipt
+	return &e
+}
+
+// target finds where to write: a channel that we are in, or the present nick
+// of an identity.
+func (s *session) target(ctx context.Context, room string, c chat.Content) (target string, person bool, err error) {
+	s.mu.Lock()
+	if !s.facts.isChannel(room) {
+		s.mu.Unlock()
+		nick, err := s.nickOf(ctx, room)
+		return nick, true, err
+	}
+	defer s.mu.Unlock()
+	r := s.rooms[s.facts.fold(room)]
+	if r == nil {
+		return "", false, notInRoom(room)
+	}
+	if !r.joined {
+		s.wantRoom(r)
+		if r.refused != nil {
+			return "", false, r.refused
+		}
+		return "", false, notInRoom(room)
+	}
+	if err := s.hears(c, r); err != nil {
+		return "", false, err
+	}
+	return r.name, false, nil
+}
+
+// hears fails where a text is addressed to one person who is not in the room:
+// it would not be told to them.
+func (s *session) hears(c chat.Content, r *room) error {
+	if len(c.Mentions) != 1 || c.Notice {
+		return nil
+	}
+	m := c.Mentions[0]
+	if _, _, ok := addressee(c.Text, m); !ok {
+		return nil
+	}
+	p, watched, ok := s.people.find(m.ID)
+	if ok && watched {
+		if _, there := p.rooms[s.facts.fold(r.name)]; there {
+			return nil
+		}
+	}
+	if isStranger(m.ID) {
+		return strangerGone(nickOfID(m.ID))
+	}
+	return absent(name(m))
+}
+
+// refused: the server says that we are not where we thought to be.
+func (s *session) refused(room string, err *chat.Error) {
+	if err.Kind != chat.Absent {
+		return
+	}
+	s.queue.put(item{do: func() { s.nobody(room) }})
+}
+
+// addressed gives the text with the nicks of those whom it is for: a handle
+// that opens it becomes the present nick.
+func (s *session) addressed(c chat.Content, room string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.facts.isChannel(room) {
+		return c.Text
+	}
+	text := c.Text
+	var pings []string
+	for _, m := range c.Mentions {
+		nick := ""
+		if p, watched, ok := s.people.find(m.ID); ok && watched {
+			nick = p.nick
+		}
+		if nick == "" {
+			continue
+		}
+		if start, end, ok := addressee(text, m); ok {
+			text = text[:start] + nick + text[end:]
+			continue
+		}
+		if !hasWord(text, nick) {
+			pings = append(pings, nick)
+		}
+	}
+	if len(pings) == 0 {
+		return text
+	}
+	return strings.Join(pings, ", ") + ": " + text
+}
+
+// addressee finds the name of m where a text opens with "name: ", perhaps
+// behind a heading such as "#42".
+func addressee(text string, m chat.Account) (start, end int, ok bool) {
+	if head, _, cut := strings.Cut(text, " "); cut && strings.HasPrefix(head, "#") {
+		start = len(head) + 1
+	}
+	for _, name := range []string{m.Handle, m.Name} {
+		rest, found := strings.CutPrefix(text[start:], name)
+		if name != "" && found && strings.HasPrefix(rest, ":") {
+			return start, start + len(name), true
+		}
+	}
+	return 0, 0, false
+}
+
+func name(m chat.Account) string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Handle
+}
+
+// bodies splits a text into what lines can hold. Where it makes more than a
+// few, and the whole can be read elsewhere, the first ones and the link do.
+func (s *session) bodies(command, target, text, link string) []string {
+	room := s.room(command, target)
+	split := func(text string) (out []string) {
+		for _, l := range toIRC(text) {
+			out = append(out, splitLine(l, room)...)
+		}
+		return out
+	}
+	lines := split(text)
+	if link == "" || len(lines) <= maxParts || strings.HasSuffix(strings.TrimSpace(text), link) && len(lines) <= maxParts+1 {
+		return lines
+	}
+	lines = lines[:maxParts]
+	last := lines[maxParts-1]
+	tail := " … " + link
+	if len(last)+len(tail) > room {
+		last = splitLine(last, max(room-len(tail), 20))[0]
+	}
+	lines[maxParts-1] = last + tail
+	return lines
+}
+
+// maxLine is the longest line without tags, its end included (RFC 1459, 2.3).
+const maxLine = 512
+
+// room is how many bytes of text a line to target can hold, once the server
+// has put our prefix before it.
+func (s *session) room(command, target string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	user, host := len(s.user), len(s.host)
+	if host == 0 { // not told yet: the longest that servers allow
+		user, host = 11, 63
+	}
+	prefix := len(":") + len(s.nick) + len("!") + user + len("@") + host + len(" ")
+	return max(maxLine-len("\r\n")-prefix-len(command)-len(" ")-len(target)-len(" :"), 100)
+}
+
+// setTopic replaces our part of a channel's topic.
+func (s *session) setTopic(ctx context.Context, op chat.Topic) (chat.Receipt, error) {
+	s.mu.Lock()
+	r := s.rooms[s.facts.fold(op.Place.Room)]
+	if r == nil || !r.joined {
+		s.mu.Unlock()
+		return chat.Receipt{}, notInRoom(op.Place.Room)
+	}
+	name, old, limit := r.name, r.topic, s.facts.number("TOPICLEN", 300)
+	s.mu.Unlock()
+	topic, ok := newTopic(old, op.Text, limit)
+	if !ok {
+		return chat.Receipt{}, &chat.Error{Kind: chat.Permanent, Reason: chat.Text{
+			FR: "le sujet de " + name + " est trop long pour y ajouter l’état", EN: "the topic of " + name + " is too long to add the state",
+		}}
+	}
+	if topic == old {
+		return chat.Receipt{Confirmed: true}, nil
+	}
+	l := &line{command: "TOPIC", target: name, body: topic, verdict: make(chan verdict, 1)}
+	if !s.writer.put(job{ctx: ctx, lines: []*line{l}}) {
+		return chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Reason: notConnected}
+	}
+	v, err := s.await(ctx, l, []*line{l}, "", op.Place.Room, 0)
+	if err != nil {
+		return chat.Receipt{}, err
+	}
+	if v.err != nil {
+		return chat.Receipt{}, v.err
+	}
+	return chat.Receipt{Confirmed: v.confirmed}, nil
+}
+
+// hasWord tells whether text has word between characters that no nick has.
+func hasWord(text, word string) bool {
+	return slices.ContainsFunc(strings.FieldsFunc(text, func(r rune) bool { return !isNickRune(r) }), func(f string) bool {
+		return strings.EqualFold(f, word)
+	})
+}
+
+func isNickRune(r rune) bool {
+	return r > 0x7f || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_[]\\`^{}|", r)
+}
