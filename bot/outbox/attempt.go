@@ -71,6 +71,9 @@ func (l *lane) attempt(ctx, send context.Context, d Delivery) (res Result, ok bo
 	defer b.mu.Unlock()
 	if err == nil {
 		l.remember(d, receipt)
+	} else if m := l.memory(d.ID); d.Op == Mark && m.marked {
+		p, _ := d.Payload()
+		m.mark = strings.TrimSpace(m.mark + " " + p.Emoji) // it may stand all the same
 	}
 	l.recipients(d, res.Receipt)
 	return res, true

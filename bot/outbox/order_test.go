@@ -122,6 +122,25 @@ func TestAStateThatIsDoneIsNotForgottenWhileANewerOneWaits(t *testing.T) {
 	})
 }
 
+// A mark whose answer was lost may stand: the next one takes it away too.
+func TestAMarkThatMayStand(t *testing.T) {
+	inBubble(t, nil, func(s *stage) {
+		s.hold = true
+		l := s.link()
+		s.entries[7] = []string{"m7"}
+		s.fails(kind(chat.Temporary), is("+b m7"))
+		mark := s.delivery(l, Mark, Payload{Target: 7, Emoji: "a"}, func(d *Delivery) { d.Slot = "mark:7" })
+		s.box.Add(mark)
+		s.expect("+a m7")
+		mark = newer(mark, Payload{Target: 7, Emoji: "b"})
+		s.box.Add(mark)
+		s.expect("+a m7 | -a m7 | +b m7")
+		s.box.Add(newer(mark, Payload{Target: 7, Emoji: "c"}))
+		s.expect("+a m7 | -a m7 | +b m7 | -a m7 | -b m7 | +c m7")
+		s.note()
+	})
+}
+
 func TestStateWaitsForWhatItIsAbout(t *testing.T) {
 	inBubble(t, nil, func(s *stage) {
 		l := s.link(rootless)
