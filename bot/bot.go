@@ -248,9 +248,11 @@ func (b *Bot) Run(ctx context.Context) error {
 	defer stopReceiving()
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
 
-	var engine errgroup.Group
-	engine.Go(func() error { return b.box.Run(work) })
+	var engine, box errgroup.Group
+	box.Go(func() error { return b.box.Run(sending) })
 	engine.Go(func() error { return b.decider(work) })
 	engine.Go(func() error { return b.fetcher(work) })
 
@@ -264,8 +266,11 @@ func (b *Bot) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	adapters.Wait()
+	// The decider goes last: it notes what the last deliveries became.
+	stopSending()
+	err := box.Wait()
 	stopWork()
-	return engine.Wait()
+	return errors.Join(err, engine.Wait())
 }
 
 // runAdapter keeps one adapter running: when it fails, it fails alone, and is

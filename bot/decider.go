@@ -213,6 +213,7 @@ func (b *Bot) together(ctx context.Context, evs []waiting, res []outbox.Result) 
 	for _, r := range res {
 		b.alone(ctx, func(t *Turn) error { return t.settle(r) }, func(err error) {
 			b.log.Error("decider: note a delivery", "delivery", r.Delivery.ID, "err", err)
+			b.box.Noted(r)
 		})
 	}
 	for _, w := range evs {

@@ -38,6 +38,9 @@ func (in inlet) Handle(ctx context.Context, events []chat.Event, cursor chat.Cur
 		if failpoint.On("inbox-key") && cursor.Name == "" {
 			m.ID += fmt.Sprintf(" %d", time.Now().UnixNano()) // nothing keeps out what is offered twice
 		}
+		if ours(ev) {
+			continue
+		}
 		kind, body, err := chat.EncodeEvent(ev)
 		if err != nil {
 			return err
@@ -69,6 +72,16 @@ func (in inlet) Handle(ctx context.Context, events []chat.Event, cursor chat.Cur
 		b.connection(in.adapter, *c)
 	}
 	return nil
+}
+
+// ours tells whether an event is the echo of something of our own that decides
+// nothing: only our messages are looked at, for the key that they carry.
+func ours(ev chat.Event) bool {
+	switch ev.(type) {
+	case *chat.Edited, *chat.Deleted, *chat.Reacted, *chat.Unreacted:
+		return ev.Head().From.Self
+	}
+	return false
 }
 
 // accept commits rows and hands those that are new to the decider. The lock

@@ -277,8 +277,15 @@ func (t *Turn) destinationWords(lang string, ts []target) string {
 // "other@REPLY", "inside@WORD".
 func (t *Turn) doubts(tk *tickets.Ticket, src *tickets.Entry, r tickets.ReplyRow) ([]string, error) {
 	var why []string
-	if tk.Asked > src.At {
-		why = append(why, fmt.Sprintf("crossed@%d", tk.Asked))
+	later, err := t.Tx.LastEntries(tk.ID, 20)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range slices.Backward(later) {
+		if e.ID > src.ID && e.Kind == tickets.Message && e.Audience != tickets.Team {
+			why = append(why, fmt.Sprintf("crossed@%d", e.ID))
+			break
+		}
 	}
 	open, err := t.Tx.OpenReplies(tk.ID)
 	if err != nil {
@@ -857,7 +864,7 @@ func (t *Turn) replyFate(entry tickets.ID) error {
 			return err
 		}
 		if tk.State == tickets.Waiting || tk.State == tickets.Closed {
-			tk.State, tk.Updated, tk.ClosedAt, tk.LastEvent = tickets.Open, t.Now, 0, ""
+			tk.State, tk.Since, tk.Updated, tk.ClosedAt, tk.LastEvent = tickets.Open, t.Now, t.Now, 0, ""
 			if err := t.Tx.UpdateTicket(&tk); err != nil {
 				return err
 			}

@@ -32,7 +32,7 @@ type request1 struct {
 func (t *Turn) open(r request1) (*tickets.Ticket, error) {
 	p := r.p
 	tk := &tickets.Ticket{Desk: r.desk.Name, State: tickets.New, Requester: r.person, Created: t.Now, Updated: t.Now,
-		Asked: t.Now, LastAsker: r.person, Related: r.related, Subject: r.subject}
+		Asked: t.Now, Since: t.Now, LastAsker: r.person, Related: r.related, Subject: r.subject}
 	if tk.Subject == "" && p.Mail != nil {
 		tk.Subject = mailSubject(p.Mail)
 	}
@@ -222,7 +222,7 @@ func (t *Turn) commented(tk *tickets.Ticket, e *tickets.Entry, files []tickets.F
 		return err
 	}
 	tk.Updated = t.Now
-	last := ""
+	last, redraw := "", false
 	if takesPart && !quiet {
 		if part.Link != link.ID {
 			part.Link = link.ID
@@ -231,13 +231,14 @@ func (t *Turn) commented(tk *tickets.Ticket, e *tickets.Entry, files []tickets.F
 			}
 		}
 		tk.Asked, tk.LastAsker, tk.LastLink = t.Now, author, link.ID
+		redraw = tk.LastEvent != ""
 		tk.LastEvent = ""
-		if tk.State != tickets.New {
+		if tk.State == tickets.Waiting || tk.State == tickets.Closed {
 			if tk.State == tickets.Closed {
 				last = t.b.t(t.b.lang(t.b.desks[tk.Desk]), "event.reopened", "Name", e.Name)
 			}
-			tk.State = tickets.Open
-			tk.ClosedAt = 0
+			tk.State, tk.Since, tk.ClosedAt = tickets.Open, t.Now, 0
+			redraw = true
 		}
 	}
 	if p.Mail != nil && p.Mail.MessageID != "" {
@@ -260,7 +261,9 @@ func (t *Turn) commented(tk *tickets.Ticket, e *tickets.Entry, files []tickets.F
 	if err != nil {
 		return err
 	}
-	t.redraw(tk.ID, last)
+	if redraw {
+		t.redraw(tk.ID, last)
+	}
 	return nil
 }
 

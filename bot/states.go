@@ -97,7 +97,7 @@ func (t *Turn) Close(tk *tickets.Ticket, name string) error {
 
 // Reopen takes a ticket up again.
 func (t *Turn) Reopen(tk *tickets.Ticket, name string) error {
-	tk.State, tk.ClosedAt = tickets.Open, 0
+	tk.State, tk.Since, tk.ClosedAt = tickets.Open, t.Now, 0
 	return t.changed(tk, "event.reopened", name)
 }
 

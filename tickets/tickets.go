@@ -53,6 +53,8 @@ type Ticket struct {
 	Asked    Time `db:"asked_at"`
 	Answered Time `db:"answered_at"`
 	ClosedAt Time `db:"closed_at"`
+	// Since is when the asker began to wait for the team.
+	Since Time `db:"waiting_since"`
 	// LastAsker and LastLink are who spoke last from outside, and where: the
 	// answer goes there.
 	LastAsker ID `db:"last_asker"`

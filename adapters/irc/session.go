@@ -51,10 +51,11 @@ type session struct {
 	whois      map[string][]*whois // by folded nick
 	fetches    []*fetch
 	timers     map[*time.Timer]struct{}
-	serverTime time.Time // of the first line that carried a time
-	seen       time.Time // of the last one
-	origin     time.Time // nothing before it is asked of history
-	stored     time.Time // cursor
+	serverTime time.Time            // of the first line that carried a time
+	seen       time.Time            // of the last one
+	origin     time.Time            // nothing before it is asked of history
+	stored     time.Time            // cursor
+	gaps       map[string]time.Time // by room: from when on its history is missing
 	caughtUp   bool
 	out        []chat.Event
 	after      []func(context.Context)
@@ -77,6 +78,8 @@ type room struct {
 	// since is from when on history is asked for; zero for not at all.
 	since    time.Time
 	catching bool
+	from     time.Time // of the page that was asked for
+	page     int
 	held     []*girc.Event // live lines that wait for the history before them
 }
 
@@ -85,6 +88,7 @@ func newSession(a *Adapter, id string, w *wire, limit *rate.Limiter, secure bool
 		Adapter: a, log: a.log, id: id, wire: w, secure: secure, queue: newQueue[item](), began: time.Now(),
 		facts: newFacts(), nick: a.cfg.Nick, rooms: make(map[string]*room), batches: make(map[string]*batch),
 		whois: make(map[string][]*whois), timers: make(map[*time.Timer]struct{}),
+		gaps: make(map[string]time.Time),
 	}
 	s.people = newPeople(s.foldName, id)
 	s.confirms = newConfirms(id, a.cfg.Nick, s.foldLocked)

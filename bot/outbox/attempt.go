@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,8 +73,10 @@ func (l *lane) attempt(ctx, send context.Context, d Delivery) (res Result, ok bo
 	if err == nil {
 		l.remember(d, receipt)
 	} else if m := l.memory(d.ID); d.Op == Mark && m.marked {
-		p, _ := d.Payload()
-		m.mark = strings.TrimSpace(m.mark + " " + p.Emoji) // it may stand all the same
+		p, _ := d.Payload() // it may stand all the same
+		if !slices.Contains(strings.Fields(m.mark), p.Emoji) {
+			m.mark = strings.TrimSpace(m.mark + " " + p.Emoji)
+		}
 	}
 	l.recipients(d, res.Receipt)
 	return res, true

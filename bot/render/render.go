@@ -81,7 +81,7 @@ func (r *Renderer) Card(c Card) chat.Content {
 		facts = append(facts, r.T(c.Lang, "card.shared"))
 	}
 	if c.Ticket.State == tickets.New || c.Ticket.State == tickets.Open {
-		facts = append(facts, r.T(c.Lang, "card.since", "When", r.when(c.Lang, c.Ticket.Asked, c.Now)))
+		facts = append(facts, r.T(c.Lang, "card.since", "When", r.when(c.Lang, c.Ticket.Since, c.Now)))
 	}
 	if c.Ticket.Related != 0 {
 		facts = append(facts, r.T(c.Lang, "card.related", "Number", fmt.Sprintf("#%d", c.Ticket.Related)))

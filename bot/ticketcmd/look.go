@@ -2,6 +2,7 @@ package ticketcmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"permanence/bot"
@@ -77,16 +78,19 @@ func show(c *bot.Call, _ command.Args) error {
 	if err != nil {
 		return err
 	}
-	es, err := c.Tx.LastEntries(tk.ID, 5)
+	es, err := c.Tx.LastEntries(tk.ID, 30)
 	if err != nil {
 		return err
 	}
 	var b strings.Builder
 	b.WriteString(lines(c, []tickets.Ticket{tk}))
-	for _, e := range es {
-		if e.Deleted || e.Body == "" {
-			continue
+	var said []tickets.Entry // the last five words; what changed is on the card
+	for _, e := range slices.Backward(es) {
+		if !e.Deleted && e.Body != "" && e.Kind != tickets.Change && len(said) < 5 {
+			said = append(said, e)
 		}
+	}
+	for _, e := range slices.Backward(said) {
 		sign, err := signOf(c, e)
 		if err != nil {
 			return err

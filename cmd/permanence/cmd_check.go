@@ -212,14 +212,14 @@ func checkDesks(l *Loaded) []chat.Finding {
 	for _, d := range l.plan.desks {
 		if len(d.Agents)+len(d.Coordinators) == 0 {
 			found = append(found, finding(chat.Warning, "agents-open",
-				"Permanence « "+d.Name+" » : personne n’est nommé, donc toute personne du salon de l’équipe peut envoyer des réponses.",
+				"Guichet « "+d.Name+" » : personne n’est nommé, donc toute personne du salon de l’équipe peut envoyer des réponses.",
 				"Desk "+d.Name+": nobody is named, so everybody in the team room may send answers.",
 				"Nommez au moins une personne dans desks."+d.Name+".agents ; les autres auront alors des brouillons à faire relire.",
 				"Name at least one person in desks."+d.Name+".agents; the others will then have drafts to be read over."))
 		}
 		if d.Observe {
 			found = append(found, finding(chat.Warning, "observe-on",
-				"Permanence « "+d.Name+" » : observe est à true, rien n’est dit au-dehors.",
+				"Guichet « "+d.Name+" » : observe est à true, rien n’est dit au-dehors.",
 				"Desk "+d.Name+": observe is true, nothing is said outside.",
 				"Mettez observe: false quand l’équipe est prête.", "Set observe: false when the team is ready."))
 		}

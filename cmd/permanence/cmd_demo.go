@@ -24,11 +24,13 @@ func (e *environment) demoCommand() *cobra.Command {
 		Short: "Try it: no configuration, no account",
 		Long: `Run the real program with a chat network of its own: a page shows a customer's
 mailbox, a public channel, the team's room and a status channel side by side.
-Mail comes in and leaves by real SMTP, on this machine only.`,
+Mail comes in and leaves by real SMTP, on this machine only.
+
+It speaks the language of your locale: French, or with LC_ALL=en_GB.UTF-8 English.`,
 		Args: cobra.NoArgs,
 	}
 	o := embeddedDefaults()
-	o.Database, o.Hold = "demo.db", "10s"
+	o.Database, o.Hold, o.Others = "demo.db", "10s", "20s"
 	cmd.Flags().StringVar(&o.Dir, "data", "", "folder of the data, kept for the next time (default: a new temporary folder)")
 	cmd.Flags().StringVar(&o.Web, "web", o.Web, "address of the page")
 	cmd.Flags().StringVar(&o.SMTP, "smtp", o.SMTP, "address where mail comes in")
@@ -121,7 +123,8 @@ Permanence, démonstration. Ouvrez  http://%[1]s
     1. ouvrez le fil d’une demande et répondez-y : rien ne sort ;
     2. mettez ✉️ sur votre message, ou écrivez « !r votre réponse » : elle part
        dix secondes plus tard ; « !stop » la retient ;
-    3. en Sacha, qui débute, faites de même : Camille doit donner son accord ;
+    3. en Sacha, qui débute, faites de même : c’est une proposition, que le ✉️
+       de Camille envoie (vingt secondes plus tard) ;
     4. écrivez « !incident début messagerie envois retardés » dans #equipe, puis
        regardez #etat et http://%[1]s/status/ ;
     5. « !aide » dit le reste.
@@ -137,7 +140,8 @@ Permanence, demonstration. Open  http://%[1]s
     1. open the thread of a request and answer in it: nothing leaves;
     2. put ✉️ on your message, or write "!r your answer": it leaves ten seconds
        later; "!stop" holds it back;
-    3. as Sacha, who is new, do the same: Camille has to agree;
+    3. as Sacha, who is new, do the same: that is a proposal, which Camille's ✉️
+       sends (twenty seconds later);
     4. write "!incident start mail delays" in #equipe, then look at #etat and
        http://%[1]s/status/;
     5. "!help" tells the rest.

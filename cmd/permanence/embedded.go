@@ -18,18 +18,19 @@ type embeddedOptions struct {
 	Web      string // host:port
 	SMTP     string // host:port
 	Hold     string
+	Others   string // the hold of a colleague's words
 }
 
 // embeddedDefaults are those of `serve` without a configuration.
 func embeddedDefaults() embeddedOptions {
 	return embeddedOptions{Dir: ".", Database: "permanence.db", Language: "fr",
-		Web: "127.0.0.1:8080", SMTP: "127.0.0.1:2525", Hold: "30s"}
+		Web: "127.0.0.1:8080", SMTP: "127.0.0.1:2525", Hold: "30s", Others: "2m"}
 }
 
 // embeddedConfig loads the embedded configuration.
 func embeddedConfig(o embeddedOptions) (*Loaded, error) {
 	vars := map[string]string{
-		"DATABASE": o.Database, "LANGUAGE": o.Language, "WEB": o.Web, "SMTP": o.SMTP, "HOLD": o.Hold,
+		"DATABASE": o.Database, "LANGUAGE": o.Language, "WEB": o.Web, "SMTP": o.SMTP, "HOLD": o.Hold, "OTHERS": o.Others,
 		"NAME": "Hébergeur associatif", "JOURNAL": o.Database + ".playground",
 		"MAIL": "Messagerie", "WEBSITES": "Sites web",
 	}

@@ -9,19 +9,19 @@ import (
 )
 
 const ticketColumns = "id, desk, subject, state, requester, owner, service, shared, created_at, updated_at, " +
-	"asked_at, answered_at, closed_at, last_asker, last_link, related, incident, claim_until, first_entry, hints, last_event"
+	"asked_at, answered_at, closed_at, waiting_since, last_asker, last_link, related, incident, claim_until, first_entry, hints, last_event"
 
 const (
 	insertTicket = `INSERT INTO ticket (desk, subject, state, requester, owner, service, shared, created_at, updated_at,
-		asked_at, answered_at, closed_at, last_asker, last_link, related, incident, claim_until,
+		asked_at, answered_at, closed_at, waiting_since, last_asker, last_link, related, incident, claim_until,
 		first_entry, hints, last_event)
 		VALUES (:desk, :subject, :state, :requester, :owner, :service, :shared, :created_at, :updated_at,
-		:asked_at, :answered_at, :closed_at, :last_asker, :last_link, :related, :incident, :claim_until,
+		:asked_at, :answered_at, :closed_at, :waiting_since, :last_asker, :last_link, :related, :incident, :claim_until,
 		:first_entry, :hints, :last_event) RETURNING id`
 	selectTicket = "SELECT " + ticketColumns + " FROM ticket WHERE id = $1"
 	updateTicket = `UPDATE ticket SET desk = :desk, subject = :subject, state = :state, requester = :requester, owner = :owner,
 		service = :service, shared = :shared, updated_at = :updated_at, asked_at = :asked_at, answered_at = :answered_at,
-		closed_at = :closed_at, last_asker = :last_asker, last_link = :last_link, related = :related, incident = :incident,
+		closed_at = :closed_at, waiting_since = :waiting_since, last_asker = :last_asker, last_link = :last_link, related = :related, incident = :incident,
 		claim_until = :claim_until, first_entry = :first_entry, hints = :hints, last_event = :last_event WHERE id = :id`
 	upsertParticipant = `INSERT INTO participant (ticket_id, person, part, link_id) VALUES (:ticket_id, :person, :part, :link_id)
 		ON CONFLICT (ticket_id, person) DO UPDATE SET part = excluded.part, link_id = excluded.link_id`

@@ -2,7 +2,8 @@
 "use strict";
 
 const quick = ["✉️", "👀", "✅"];
-const palette = ["✉️", "👀", "✅", "🎫", "⏳", "👍", "🙏", "❤️", "🎉", "❌"];
+const quickOnCard = ["✋", "✅"]; // take, close
+const palette = ["✉️", "👀", "✅", "✋", "🎫", "⏳", "👍", "🙏", "❤️", "🎉", "❌"];
 
 class Panel {
   constructor(kind) {
@@ -284,8 +285,10 @@ class Panel {
     if (m.deleted) return tools;
     const gestures = el("span", { className: "gestures" });
     tools.append(gestures);
-    const shortcuts = this.kind === "team" ? quick : [];
-    const react = (emoji) => act("react", { as: this.as, room: m.room, id: m.id, emoji });
+    const shortcuts = this.kind !== "team" ? [] : m.card ? quickOnCard : quick;
+    const has = (emoji) => m.reactions?.some((r) => emojiKey(r.emoji) === emojiKey(emoji) && r.by.includes(this.as));
+    // A second tap takes the reaction back, as people know it elsewhere.
+    const react = (emoji) => act(has(emoji) ? "unreact" : "react", { as: this.as, room: m.room, id: m.id, emoji });
     const emojiTool = (emoji) => {
       const b = tool("react", words.react + " " + emoji, emoji, () => react(emoji), "react");
       b.dataset.emoji = emojiKey(emoji);

@@ -50,10 +50,10 @@ const mailbox = {
       el("span", { className: "subject", text: m.subject || "—" }), fate(m),
       m.automatic ? el("span", { className: "badge", text: words.automatic }) : null,
       !m.written && !seen.has(m.id) ? el("span", { className: "badge good", text: words.new }) : null,
-      el("span", { className: "meta", text: " " + (open ? "" : (m.written ? words.to + words.colon + (m.to || []).join(", ") : words.from + words.colon + m.from) + " · ") + time(m.at) })));
+      el("span", { className: "meta", text: " " + (open ? "" : (m.written ? words.to + words.colon + (m.to || []).join(", ") : words.from + words.colon + unquoted(m.from)) + " · ") + time(m.at) })));
     if (!open) return item;
     const detail = el("div", { className: "mail-detail" });
-    for (const [label, value] of [[words.from, m.from], [words.to, (m.to || []).join(", ")], [words.cc, (m.cc || []).join(", ")]]) {
+    for (const [label, value] of [[words.from, unquoted(m.from)], [words.to, (m.to || []).join(", ")], [words.cc, (m.cc || []).join(", ")]]) {
       if (value) detail.append(el("div", { className: "meta", text: label + words.colon + value }));
     }
     detail.append(el("div", { className: "mail-text", dir: "auto", text: m.text }));
@@ -99,6 +99,9 @@ const mailbox = {
     }
   },
 };
+
+// unquoted leaves out the quotation marks that headers need around some names.
+const unquoted = (address) => address.replace(/^"([^"\\]*)" </, "$1 <");
 
 function fate(m) {
   if (!m.written) return null;

@@ -1,0 +1,9 @@
+package irc
+
+import "time"
+
+// Hasty makes an adapter try again soon.
+func Hasty(a *Adapter) *Adapter {
+	a.retry, a.retryMax, a.rejoin = 20*time.Millisecond, 200*time.Millisecond, 50*time.Millisecond
+	return a
+}
