@@ -143,9 +143,10 @@ type Bot struct {
 	spoken spoken
 	brake  breaker
 	fetch  chan struct{}
-	asked  map[tickets.ID]string // what each person was asked to confirm; the decider's own
-	early  map[string]bool       // timers that a coming message answers; the decider's own
-	dueAt  tickets.Time          // when the decider next looks for what is due; its own
+	known  map[string]tickets.Identity // as last written; the decider's own
+	asked  map[tickets.ID]string       // what each person was asked to confirm; the decider's own
+	early  map[string]bool             // timers that a coming message answers; the decider's own
+	dueAt  tickets.Time                // when the decider next looks for what is due; its own
 
 	// caughtUp tells since when each adapter has been caught up; guarded by
 	// mu.
@@ -177,6 +178,7 @@ func New(opt Options) (*Bot, error) {
 		desks:    map[string]*Desk{},
 		fetch:    make(chan struct{}, 1),
 		early:    map[string]bool{},
+		known:    map[string]tickets.Identity{},
 		asked:    map[tickets.ID]string{},
 		caughtUp: map[string]bool{}, connected: map[string]chat.Connection{},
 	}

@@ -454,11 +454,23 @@ func (b *Bot) tick(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	for _, r := range held {
-		if wait := b.holdBack(ctx, r); wait > 0 {
+		wait, forced := b.holdBack(ctx, r)
+		if wait > 0 {
 			next = min(next, wait)
 			continue
 		}
-		b.alone(ctx, func(t *Turn) error { return t.release(r.Entry) }, func(err error) {
+		b.alone(ctx, func(t *Turn) error {
+			if forced {
+				lang, err := t.langOf(r.Ticket)
+				if err != nil {
+					return err
+				}
+				if err := t.teamLine(r.Ticket, t.b.t(lang, "reply.forced"), nil); err != nil {
+					return err
+				}
+			}
+			return t.release(r.Entry)
+		}, func(err error) {
 			b.log.Error("decider: release a reply", "reply", r.Entry, "err", err)
 		})
 	}

@@ -65,12 +65,32 @@ func (t *Turn) posted(row InboxRow, p *chat.Posted) (concerns bool, aside string
 func (t *Turn) person(adapter string, a chat.Account) (tickets.ID, error) {
 	network := network(adapter, a)
 	id, err := t.Tx.PersonByIdentity(network, a.ID)
-	if err != nil || id != 0 {
-		return id, err
+	if err != nil {
+		return 0, err
+	}
+	if id != 0 {
+		return id, t.refresh(network, id, a)
 	}
 	p := tickets.Person{Name: nameOf(a), Created: t.Now}
 	err = t.Tx.AddPerson(&p, tickets.Identity{Network: network, Account: a.ID, Name: a.Name, Handle: a.Handle, Proved: a.Proved})
 	return p.ID, err
+}
+
+// refresh keeps the name and handle of a proved identity true: each is written
+// once after a start, and when it changes.
+func (t *Turn) refresh(network string, person tickets.ID, a chat.Account) error {
+	key := network + " " + a.ID
+	now := tickets.Identity{Network: network, Account: a.ID, Person: person, Name: a.Name, Handle: a.Handle, Proved: true}
+	if !a.Proved || t.b.known[key] == now {
+		return nil
+	}
+	t.After(func() {
+		if len(t.b.known) > 10000 {
+			clear(t.b.known)
+		}
+		t.b.known[key] = now
+	})
+	return t.Tx.AddIdentity(now)
 }
 
 func network(adapter string, a chat.Account) string {

@@ -475,28 +475,28 @@ func (t *Turn) statusLine(tk *tickets.Ticket, r tickets.ReplyRow, text string, p
 // holdBack tells how long a reply whose hold is over must still wait: until
 // the adapters of all the ticket's team rooms have caught up, two minutes at
 // most, so that a "stop" that was said meanwhile still counts.
-func (b *Bot) holdBack(ctx context.Context, r tickets.ReplyRow) time.Duration {
+func (b *Bot) holdBack(ctx context.Context, r tickets.ReplyRow) (wait time.Duration, forced bool) {
 	const most = 2 * time.Minute
 	over := b.now().Sub(r.HoldUntil)
 	if since := b.opt.Now().Sub(b.started); since < over {
 		over = since
 	}
-	if over >= most {
-		return 0
-	}
 	var links []tickets.Link
 	err := b.store.View(ctx, func(tx Tx) (err error) { links, err = tx.TicketLinks(r.Ticket); return err })
 	if err != nil {
-		return awayPause
+		return awayPause, false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, l := range links {
 		if l.Kind == tickets.TeamLink && !l.Gone && b.opt.Adapters[l.Adapter] != nil && !b.caughtUp[l.Adapter] {
-			return min(most-over, time.Second)
+			if over >= most {
+				return 0, true
+			}
+			return min(most-over, time.Second), false
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // release ends a hold: the text is frozen as it is now and its deliveries take

@@ -17,8 +17,10 @@ type line struct {
 	target  string // as written
 	body    string // trailing parameter
 	reply   string // msgid that it answers
-	// verdict gets what became of it, once; nil where nobody asks.
-	verdict chan verdict
+	// fate is closed when verdict tells what became of it; nil where nobody
+	// asks.
+	fate    chan struct{}
+	verdict verdict
 
 	person bool // the target is a person
 	label  string
@@ -74,14 +76,13 @@ var tagEscape = strings.NewReplacer(";", `\:`, " ", `\s`, `\`, `\\`, "\r", `\r`,
 // by target and text in order; without both a PING behind the line tells that
 // the server took it, because a refusal would have come before the PONG.
 type confirms struct {
-	mu       sync.Mutex
-	fold     func(string) string
-	prefix   string
-	nick     string
-	labels   map[string]string // batch -> label
-	waiting  []*line           // in order of writing
-	count    int
-	answered func() // called after each verdict
+	mu      sync.Mutex
+	fold    func(string) string
+	prefix  string
+	nick    string
+	labels  map[string]string // batch -> label
+	waiting []*line           // in order of writing
+	count   int
 }
 
 func newConfirms(prefix, nick string, fold func(string) string) *confirms {
@@ -123,16 +124,33 @@ func (c *confirms) settle(l *line, v verdict) {
 			break
 		}
 	}
-	if l.done {
+	v.away = l.away
+	c.decide(l, v)
+}
+
+// decide gives the verdict to whoever waits; the first one counts.
+func (c *confirms) decide(l *line, v verdict) {
+	if l.done || l.fate == nil {
 		return
 	}
 	l.done = true
-	v.away = l.away
 	if l.late != nil {
 		l.late(v)
 		return
 	}
-	l.verdict <- v
+	l.verdict = v
+	close(l.fate)
+}
+
+// refuse ends the waiting for lines that were never written.
+func (c *confirms) refuse(lines []*line) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range lines {
+		if l.late == nil {
+			c.decide(l, verdict{err: &chat.Error{Kind: chat.Temporary, Reason: notConnected}})
+		}
+	}
 }
 
 // abandon leaves a line whose waiter goes away; late gets the verdict, if one
@@ -153,11 +171,9 @@ func (c *confirms) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range c.waiting {
-		if l.done || l.late != nil {
-			continue
+		if l.late == nil {
+			c.decide(l, verdict{err: &chat.Error{Kind: chat.Temporary, Reason: cutMeanwhile}})
 		}
-		l.done = true
-		l.verdict <- verdict{err: &chat.Error{Kind: chat.Temporary, Reason: cutMeanwhile}}
 	}
 	c.waiting = nil
 }

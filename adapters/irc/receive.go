@@ -164,6 +164,9 @@ func (s *session) said(e *girc.Event, past bool) {
 	if e.Source.Ident == "" && e.Source.Host == "" && !past {
 		return // the server itself, or services without a user name
 	}
+	if past && strings.EqualFold(e.Source.Name, "HistServ") {
+		return // Ergo tells so of those who came and went
+	}
 	target := s.plainChannel(e.Params[0])
 	channel := s.facts.isChannel(target)
 	if !channel && e.Command == "NOTICE" && isService(e.Source.Name) {

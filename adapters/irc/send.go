@@ -69,7 +69,7 @@ func (s *session) say(ctx context.Context, op chat.Say, try chat.Try) (chat.Rece
 	receipt.Confirmed = true
 	var lines []*line
 	for i, body := range bodies[from:] {
-		l := &line{command: command, target: target, body: body, person: person, verdict: make(chan verdict, 1)}
+		l := &line{command: command, target: target, body: body, person: person, fate: make(chan struct{})}
 		if from+i == 0 {
 			l.reply = op.ReplyTo
 		}
@@ -104,8 +104,8 @@ func (s *session) say(ctx context.Context, op chat.Say, try chat.Try) (chat.Rece
 // lines that were written is told later as Outcome events.
 func (s *session) await(ctx context.Context, l *line, rest []*line, key, room string, part int) (verdict, error) {
 	select {
-	case v := <-l.verdict:
-		return v, nil
+	case <-l.fate:
+		return l.verdict, nil
 	case <-ctx.Done():
 	}
 	for i, r := range rest {
@@ -113,7 +113,7 @@ func (s *session) await(ctx context.Context, l *line, rest []*line, key, room st
 			continue
 		}
 		if i == 0 {
-			return <-l.verdict, nil
+			return l.verdict, nil
 		}
 	}
 	return verdict{}, &chat.Error{Kind: chat.Temporary, Err: ctx.Err(), Reason: chat.Text{
@@ -337,7 +337,7 @@ func (s *session) setTopic(ctx context.Context, op chat.Topic) (chat.Receipt, er
 	if topic == old {
 		return chat.Receipt{Confirmed: true}, nil
 	}
-	l := &line{command: "TOPIC", target: name, body: topic, verdict: make(chan verdict, 1)}
+	l := &line{command: "TOPIC", target: name, body: topic, fate: make(chan struct{})}
 	if !s.writer.put(job{ctx: ctx, lines: []*line{l}}) {
 		return chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Reason: notConnected}
 	}

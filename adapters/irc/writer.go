@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"permanence/bot/chat"
 )
 
 // verdictTimeout is how long a line of several may wait for its verdict before
@@ -41,7 +39,7 @@ func (w *writer) command(command, target, body string) {
 func (w *writer) run(ctx context.Context) error {
 	defer func() {
 		for _, j := range w.jobs.close() {
-			refuseJob(j)
+			w.confirms.refuse(j.lines)
 		}
 		w.confirms.cut()
 	}()
@@ -55,20 +53,9 @@ func (w *writer) run(ctx context.Context) error {
 		for i, j := range jobs {
 			if err := w.job(ctx, j, i+1 < len(jobs) || w.jobs.len() > 0); err != nil {
 				for _, j := range jobs[i+1:] {
-					refuseJob(j)
+					w.confirms.refuse(j.lines)
 				}
 				return err
-			}
-		}
-	}
-}
-
-func refuseJob(j job) {
-	for _, l := range j.lines {
-		if l.verdict != nil {
-			select {
-			case l.verdict <- verdict{err: &chat.Error{Kind: chat.Temporary, Reason: notConnected}}:
-			default:
 			}
 		}
 	}
@@ -81,19 +68,19 @@ func (w *writer) job(ctx context.Context, j job, more bool) error {
 	unsure := false // some line needs the PING
 	for i, l := range j.lines {
 		if err := w.limit.Wait(ctx); err != nil {
-			refuseJob(job{lines: j.lines[i:]})
+			w.confirms.refuse(j.lines[i:])
 			return nil // ctx ended: run sees it
 		}
 		if i == 0 && j.ctx.Err() != nil {
-			refuseJob(j)
+			w.confirms.refuse(j.lines)
 			return nil
 		}
-		watched := l.verdict != nil
+		watched := l.fate != nil
 		if watched {
 			w.confirms.expect(l, labels)
 		}
 		if err := w.wire.line(l.raw(tags)); err != nil {
-			refuseJob(job{lines: j.lines[i+1:]})
+			w.confirms.refuse(j.lines[i+1:])
 			return err
 		}
 		switch {
@@ -102,7 +89,7 @@ func (w *writer) job(ctx context.Context, j job, more bool) error {
 			// The next line of this text goes when this one was said, so that
 			// what was said is always a beginning.
 			if i+1 < len(j.lines) && !w.said(ctx, l) {
-				refuseJob(job{lines: j.lines[i+1:]})
+				w.confirms.refuse(j.lines[i+1:])
 				return nil
 			}
 		default:
@@ -115,14 +102,13 @@ func (w *writer) job(ctx context.Context, j job, more bool) error {
 	return nil
 }
 
-// said waits for the verdict on l and puts it back for whoever asked.
+// said waits for the verdict on l.
 func (w *writer) said(ctx context.Context, l *line) bool {
 	limit := time.NewTimer(verdictTimeout)
 	defer limit.Stop()
 	select {
-	case v := <-l.verdict:
-		l.verdict <- v
-		return v.err == nil
+	case <-l.fate:
+		return l.verdict.err == nil
 	case <-ctx.Done():
 	case <-limit.C:
 	}
