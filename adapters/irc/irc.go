@@ -85,5 +85,3 @@ func (a *Adapter) Open(context.Context, chat.FileRef) (io.ReadCloser, error) {
 	return nil, cannot("les fichiers", "files")
 }
 
-// Check tries what the configuration promises.
-func (a *Adapter) Check(context.Context) []chat.Finding { return nil }

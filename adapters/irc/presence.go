@@ -115,7 +115,7 @@ func (s *session) names(channel string, list []string) {
 		}
 		mark := entry[:len(entry)-len(bare)]
 		if s.isUs(src.Name) {
-			r.modes += mark // for Check
+			r.marks = mark
 			continue
 		}
 		p := s.people.see(src.Name, src.Ident, src.Host)

@@ -59,6 +59,8 @@ type session struct {
 	caughtUp   bool
 	out        []chat.Event
 	after      []func(context.Context)
+	lookDone   func() // for Check
+	looked     bool
 	failed     error  // why we hung up
 	lastError  string // what the server said before it did
 }
@@ -179,6 +181,11 @@ func (s *session) register(e *girc.Event) {
 	case "902", "904", "905", "906", "908":
 		if !s.registered && s.cfg.SASL.wanted() {
 			s.fail(saslRefused(e.Last()))
+		}
+	case "PONG":
+		if s.lookDone != nil && e.Last() == lookToken {
+			s.looked = true
+			s.lookDone()
 		}
 	case "464", "465":
 		if !s.registered {
