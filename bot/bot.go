@@ -144,6 +144,7 @@ type Bot struct {
 	brake  breaker
 	fetch  chan struct{}
 	known  map[string]tickets.Identity // as last written; the decider's own
+	absent map[tickets.ID]int          // people whom parked deliveries wait for; the decider's own
 	asked  map[tickets.ID]string       // what each person was asked to confirm; the decider's own
 	early  map[string]bool             // timers that a coming message answers; the decider's own
 	dueAt  tickets.Time                // when the decider next looks for what is due; its own
@@ -178,6 +179,7 @@ func New(opt Options) (*Bot, error) {
 		desks:    map[string]*Desk{},
 		fetch:    make(chan struct{}, 1),
 		early:    map[string]bool{},
+		absent:   map[tickets.ID]int{},
 		known:    map[string]tickets.Identity{},
 		asked:    map[tickets.ID]string{},
 		caughtUp: map[string]bool{}, connected: map[string]chat.Connection{},

@@ -52,7 +52,15 @@ func (b *Bot) recover(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		parked := &Turn{b: b, ctx: ctx, Tx: tx}
 		for i, d := range ds {
+			if d.State == outbox.Parked {
+				person, err := parked.awaited(d)
+				if err != nil {
+					return err
+				}
+				b.absent[person]++
+			}
 			if d.State != outbox.Ready {
 				continue
 			}
@@ -502,6 +510,8 @@ func (t *Turn) timer(tm Timer) error {
 		return t.claimLapsed(tm.Ticket)
 	case timerRelease:
 		return t.releaseAnswers(tm)
+	case timerParked:
+		return t.neverBack(tm)
 	case timerEarly:
 		delete(t.b.early, tm.Name) // its message never came
 		return nil
@@ -515,6 +525,7 @@ const (
 	timerAck     = "ack"
 	timerClaim   = "claim"
 	timerRelease = "release" // answers that an open breaker holds
+	timerParked  = "parked"  // an answer to somebody who has left
 	timerEarly   = "early"   // an edit that came before its message
 	timerWanted  = "wanted"  // an older message asked of the network
 )

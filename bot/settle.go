@@ -48,11 +48,7 @@ func (t *Turn) settle(res outbox.Result) error {
 	t.b.log.Warn("delivery failed", "delivery", d.ID, "op", string(d.Op), "adapter", d.Adapter, "attempt", d.Attempts,
 		"kind", res.Err.Kind.String(), "final", res.Final, "err", res.Err)
 	if res.Err.Kind == chat.Absent {
-		d.State = outbox.Parked
-		if err := t.Tx.UpdateDelivery(d); err != nil {
-			return err
-		}
-		return t.delayed(d)
+		return t.park(d)
 	}
 	// A mail that some recipients have must be recognised when they answer,
 	// however long the others take.

@@ -338,34 +338,6 @@ func (c *Call) Gathering() (bool, error) {
 	return false, err
 }
 
-// unpark lets go what waited for somebody to come back.
-func (t *Turn) unpark(adapter string, a chat.Account) error {
-	person, err := t.Tx.PersonByIdentity(network(adapter, a), a.ID)
-	if err != nil || person == 0 {
-		return err
-	}
-	l, ok, err := t.Tx.DirectLink(adapter, person)
-	if err != nil || !ok {
-		return err
-	}
-	ds, err := t.Tx.LinkOpen(l.ID)
-	if err != nil {
-		return err
-	}
-	for _, d := range ds {
-		if d.State != outbox.Parked {
-			continue
-		}
-		d.State = outbox.Ready
-		d.Attempts++
-		if err := t.Tx.UpdateDelivery(d); err != nil {
-			return err
-		}
-		t.out = append(t.out, d)
-	}
-	return nil
-}
-
 // releaseAnswers lets answers go that an open breaker held.
 func (t *Turn) releaseAnswers(tm Timer) error {
 	var id tickets.ID

@@ -27,7 +27,7 @@ func (a *Adapter) Check(ctx context.Context) []chat.Finding {
 	// A twin of the adapter: what it learns does not become ours.
 	twin := &Adapter{
 		cfg: a.cfg, name: a.name, rooms: a.rooms, state: noState{}, log: slog.New(slog.DiscardHandler), boot: a.boot + "c",
-		retry: a.retry, retryMax: a.retryMax, rejoin: time.Hour, facts: newFacts(), bridges: make(map[string]int),
+		retry: a.retry, retryMax: a.retryMax, rejoin: time.Hour, passive: true, facts: newFacts(), bridges: make(map[string]int),
 	}
 	s, err := twin.look(ctx)
 	if err == nil && s != nil && !s.looked {
@@ -148,8 +148,13 @@ func (a *Adapter) troubleOf(err error) chat.Finding {
 			return problem("irc-sasl-refused",
 				fmt.Sprintf("Le serveur IRC refuse notre compte (SASL) : %v. Sans lui, nous ne continuons pas.", c.err),
 				fmt.Sprintf("The IRC server refuses our account (SASL): %v. We do not go on without it.", c.err),
-				"Vérifiez sasl.user et son mot de passe, ou le certificat ; si le réseau n’a pas de comptes, retirez sasl.",
-				"Check sasl.user and its password, or the certificate; if the network has no accounts, remove sasl.")
+				"Vérifiez sasl.user et son mot de passe, ou le certificat .",
+				"Check sasl.user and its password, or the certificate.")
+		case "sasl-missing":
+			return problem("irc-sasl-missing",
+				"Ce serveur IRC n’offre pas SASL, que la configuration demande. Sans lui, nous ne continuons pas.",
+				"This IRC server offers no SASL, which the configuration asks for. We do not go on without it.",
+				"Vérifiez server ; si le réseau n’a pas de comptes, retirez sasl.", "Check server; if the network has no accounts, remove sasl.")
 		case "password-refused":
 			return problem("irc-password-refused",
 				"Le serveur IRC demande un mot de passe et refuse le nôtre.",

@@ -76,7 +76,7 @@ func (a *Adapter) Run(ctx context.Context, h chat.Handler) error {
 		}
 		wait := pause.NextBackOff()
 		var ce *connectError
-		if errors.As(err, &ce) && ce.name == "sasl-refused" {
+		if errors.As(err, &ce) && strings.HasPrefix(ce.name, "sasl") {
 			wait = max(wait, min(stubborn, a.retryMax))
 		}
 		if !sleep(ctx, wait) {

@@ -32,6 +32,8 @@ type Adapter struct {
 	// with jitter, up to retryMax. rejoin is the first pause before going back
 	// into a room.
 	retry, retryMax, rejoin time.Duration
+	// passive: only looking (Check), nobody is to lose the nick to us.
+	passive bool
 
 	mu       sync.Mutex
 	current  *session // registered, nil while there is none
@@ -84,4 +86,3 @@ func (a *Adapter) Caps(chat.Place) chat.Caps {
 func (a *Adapter) Open(context.Context, chat.FileRef) (io.ReadCloser, error) {
 	return nil, cannot("les fichiers", "files")
 }
-

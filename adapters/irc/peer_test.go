@@ -273,11 +273,14 @@ type road struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	shut  bool
+	held  chan struct{} // not nil: what the server says waits until it is closed
 }
 
-func newRoad(t testing.TB, to string) *road {
+func newRoad(t testing.TB, to string) *road { return newRoadAt(t, "127.0.0.1:0", to) }
+
+func newRoadAt(t testing.TB, at, to string) *road {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,6 +318,12 @@ func (r *road) carry(in net.Conn, to string) {
 		buf := make([]byte, 32<<10)
 		for {
 			n, err := a.Read(buf)
+			r.mu.Lock()
+			held := r.held
+			r.mu.Unlock()
+			if held != nil && a == out {
+				<-held
+			}
 			if n > 0 {
 				if _, err := b.Write(buf[:n]); err != nil {
 					break
@@ -343,4 +352,24 @@ func (r *road) cut(shut bool) {
 	for c := range r.conns {
 		c.Close()
 	}
+}
+
+// deadline ends a test that waits for nothing.
+func deadline(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// hold keeps back what the server says, or lets it go on.
+func (r *road) hold(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if on {
+		r.held = make(chan struct{})
+		return
+	}
+	close(r.held)
+	r.held = nil
 }

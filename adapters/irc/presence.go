@@ -193,13 +193,6 @@ func (s *session) quit(e *girc.Event) {
 	s.emit(&chat.Left{Meta: s.meta(e, "", p), Reason: reasonText(e, len(e.Params)-1)})
 }
 
-// nobody: the server knows nobody under the nick of an identity.
-func (s *session) nobody(id string) {
-	if p, _, ok := s.people.find(id); ok {
-		s.people.quit(p.nick)
-	}
-}
-
 func (s *session) renamed(e *girc.Event) {
 	if e.Source == nil || len(e.Params) == 0 {
 		return

@@ -46,13 +46,51 @@ func (a *Adapter) Do(ctx context.Context, op chat.Op, try chat.Try) (chat.Receip
 	return chat.Receipt{}, cannot("cette opération", fmt.Sprintf("%T", op))
 }
 
-// say writes the lines of a text that are not said yet.
+// say says a text. Somebody may change their nick while the words are on their
+// way: then they go to the new one.
 func (s *session) say(ctx context.Context, op chat.Say, try chat.Try) (chat.Receipt, error) {
-	room := op.Place.Room
-	target, person, err := s.target(ctx, room, op.Content)
-	if err != nil {
-		return chat.Receipt{}, err
+	for tries := 1; ; tries++ {
+		target, person, err := s.target(ctx, op.Place.Room, op.Content)
+		if err != nil {
+			return chat.Receipt{}, err
+		}
+		receipt, err := s.sayTo(ctx, target, person, op, try)
+		if err == nil || !person || chat.AsError(err).Kind != chat.Absent {
+			return receipt, err
+		}
+		if tries > 2 || len(receipt.Parts) > len(try.Done) || !s.movedOn(ctx, op.Place.Room, target) {
+			if isStranger(op.Place.Room) {
+				err = strangerGone(target)
+			}
+			return receipt, err
+		}
 	}
+}
+
+// movedOn tells whether an identity has another nick by now, and forgets it
+// where the server knows nobody under the one that we know.
+func (s *session) movedOn(ctx context.Context, id, nick string) bool {
+	answer := make(chan bool, 1)
+	// Behind everything that the server had said before it refused.
+	s.queue.put(item{do: func() {
+		p, _, ok := s.people.find(id)
+		if ok && p.nick == nick {
+			s.people.quit(nick)
+		}
+		answer <- ok && p.nick != nick
+	}})
+	select {
+	case moved := <-answer:
+		return moved
+	case <-ctx.Done():
+	case <-time.After(verdictTimeout): // the session has ended
+	}
+	return false
+}
+
+// sayTo writes the lines of a text that are not said yet.
+func (s *session) sayTo(ctx context.Context, target string, person bool, op chat.Say, try chat.Try) (chat.Receipt, error) {
+	room := op.Place.Room
 	command := "PRIVMSG"
 	if op.Content.Notice {
 		command = "NOTICE"
@@ -84,7 +122,6 @@ func (s *session) say(ctx context.Context, op chat.Say, try chat.Try) (chat.Rece
 			return chat.Receipt{}, partly(err, receipt)
 		}
 		if v.err != nil {
-			s.refused(room, v.err)
 			return chat.Receipt{}, partly(v.err, receipt)
 		}
 		part := chat.Part{ID: v.id, At: v.at}
@@ -201,6 +238,9 @@ func (s *session) hears(c chat.Content, r *room) error {
 		return nil
 	}
 	m := c.Mentions[0]
+	if strings.HasPrefix(m.ID, relayPrefix) {
+		return nil // the bridge tells nobody who is there
+	}
 	if _, _, ok := addressee(c.Text, m); !ok {
 		return nil
 	}
@@ -214,14 +254,6 @@ func (s *session) hears(c chat.Content, r *room) error {
 		return strangerGone(nickOfID(m.ID))
 	}
 	return absent(name(m))
-}
-
-// refused: the server says that we are not where we thought to be.
-func (s *session) refused(room string, err *chat.Error) {
-	if err.Kind != chat.Absent {
-		return
-	}
-	s.queue.put(item{do: func() { s.nobody(room) }})
 }
 
 // addressed gives the text with the nicks of those whom it is for: a handle

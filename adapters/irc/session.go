@@ -72,8 +72,9 @@ type room struct {
 	settled bool // entered and caught up, or refused
 	refused *chat.Error
 	topic   string
-	modes   string
-	kicks   int // in a row
+	modes   string // of the channel, where asked for
+	marks   string // ours in it, such as "@"
+	kicks   int    // in a row
 	entered time.Time
 	tried   time.Time
 	waiting bool // for a timer to try again
@@ -203,7 +204,9 @@ func (s *session) register(e *girc.Event) {
 		s.registered = true
 		if s.cfg.SASL.wanted() && !s.loggedIn {
 			// girc goes on where the server offers no SASL; we do not.
-			s.fail(saslRefused("the server offers no SASL"))
+			s.fail(&connectError{name: "sasl-missing", reason: chat.Text{
+				FR: "le serveur IRC n’offre pas SASL", EN: "the IRC server offers no SASL",
+			}})
 		}
 	case "004":
 		if len(e.Params) > 2 {
@@ -351,7 +354,7 @@ func (s *session) welcome() {
 // regain asks for the nick that we want, where something else has it, and goes
 // on asking.
 func (s *session) regain() {
-	if s.facts.fold(s.nick) == s.facts.fold(s.cfg.Nick) {
+	if s.passive || s.facts.fold(s.nick) == s.facts.fold(s.cfg.Nick) {
 		return
 	}
 	if s.loggedIn && s.cfg.Regain != "none" {

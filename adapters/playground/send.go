@@ -163,11 +163,17 @@ func texts(text string, caps chat.Caps) []string {
 func (a *Adapter) pinging(c chat.Content) string {
 	var names strings.Builder
 	for _, id := range a.known(c.Mentions) {
-		if !strings.Contains(c.Text, "@"+id) {
+		if !strings.Contains(c.Text, "@"+id) && !a.addressed(c.Text, id) {
 			names.WriteString("@" + id + " ")
 		}
 	}
 	return names.String() + c.Text
+}
+
+// addressed tells whether a text opens with somebody's name and a colon.
+func (a *Adapter) addressed(text, id string) bool {
+	who, ok := a.net.Account(id)
+	return ok && strings.HasPrefix(text, who.Name+":")
 }
 
 func (a *Adapter) known(accounts []chat.Account) []string {

@@ -145,7 +145,7 @@ func (q *questioner) all() (a answers, err error) {
 		return a, err
 	}
 	chats := chatKinds()
-	if a.Network, err = q.question("Tchat de l’équipe ("+strings.Join(chats, ", ")+")", "The team's chat ("+strings.Join(chats, ", ")+")", chats[0], func(s string) error {
+	if a.Network, err = q.question("Tchat de l’équipe ("+strings.Join(chats, ", ")+")", "The team's chat ("+strings.Join(chats, ", ")+")", "playground", func(s string) error {
 		for _, k := range chats {
 			if s == k {
 				return nil

@@ -176,7 +176,7 @@ func TestWrongConfigurations(t *testing.T) {
 	for _, tt := range []struct{ name, file, want string }{
 		{"empty file", "", `
 permanence.yaml: name: is missing: expected the name of the association, as people outside know it
-permanence.yaml: adapters: is missing: at least one is needed, of type email or playground
+permanence.yaml: adapters: is missing: at least one is needed, of type email or irc or playground
 permanence.yaml: desks: is missing: at least one desk is needed, with its rooms and intakes`},
 		{"not YAML", "name: [Test\n", `permanence.yaml:1:7: sequence end token ']' not found`},
 		{"two documents", minimal + "---\nname: Again\n", `permanence.yaml:10:1: one document was expected, and a second one begins here`},
@@ -193,8 +193,8 @@ permanence.yaml: desks: is missing: at least one desk is needed, with its rooms 
 		{"unknown zone", minimal + "timezone: Europe/Pari\n", `permanence.yaml:9:11: timezone: "Europe/Pari": expected a time zone such as Europe/Paris`},
 		{"a duration without unit", minimal + "    hold: {mail: 30}\n", `permanence.yaml:9:18: desks.support.hold.mail: expected a length of time such as "30s", "5m", "2h" or "3d"`},
 		{"a negative duration", minimal + "    claim: -3h\n", `permanence.yaml:9:12: desks.support.claim: expected a length of time such as "30s", "5m", "2h" or "3d"`},
-		{"no type", replace("type: playground", "dress: full"), `permanence.yaml:4:10: adapters.tchat: type is missing: expected one of email, playground`},
-		{"unknown type", replace("type: playground", "type: telegram"), `permanence.yaml:4:17: adapters.tchat.type: unknown type "telegram": expected one of email, playground`},
+		{"no type", replace("type: playground", "dress: full"), `permanence.yaml:4:10: adapters.tchat: type is missing: expected one of email, irc, playground`},
+		{"unknown type", replace("type: playground", "type: telegram"), `permanence.yaml:4:17: adapters.tchat.type: unknown type "telegram": expected one of email, irc, playground`},
 		{"misspelt type", replace("type: email", "type: emial"), `permanence.yaml:3:16: adapters.mail.type: unknown type "emial": did you mean "email"?`},
 		{"a bad name of an adapter", replace("  tchat:", "  Tchat:"), `permanence.yaml:4:3: adapters.Tchat: "Tchat": a name has lower-case letters, digits and - only`},
 		{"unknown adapter", replace(`"tchat:equipe"`, `"chat:equipe"`), `permanence.yaml:7:13: desks.support.rooms[0]: "chat:equipe": unknown adapter "chat": did you mean "tchat"?`},

@@ -25,6 +25,7 @@ func importTable() map[string][]string {
 		"bot/chat/chattest": {"bot/chat"},
 		// Networks: the contract, markup, and their own protocol library.
 		"adapters/email":      {"bot/chat", "internal/markup"},
+		"adapters/irc":        {"bot/chat", "internal/markup"},
 		"adapters/playground": {"bot/chat", "internal/markup"},
 		// Domains.
 		"tickets":        {"bot/chat"},
@@ -53,6 +54,7 @@ func importTable() map[string][]string {
 func testImports() map[string][]string {
 	return map[string][]string{
 		"adapters/email":       {"bot/chat/chattest", "internal/testservers"},
+		"adapters/irc":         {"bot/chat/chattest", "internal/testservers"},
 		"adapters/playground":  {"bot/chat/chattest"},
 		"bot":                  {"adapters/...", "bot/...", "internal/..."},
 		"bot/page":             {"internal/sqlstore", "bot/..."},
@@ -71,6 +73,7 @@ func libraries() map[string][]string {
 		"modernc.org/sqlite":             {"internal/sqlstore"},
 		"github.com/pressly/goose/v3":    {"internal/sqlstore"},
 		"github.com/emersion/go-imap/v2": {"adapters/email"},
+		"github.com/lrstanley/girc":      {"adapters/irc"},
 		"github.com/emersion/go-smtp":    {"adapters/email", "adapters/playground", "cmd/permanence"},
 		"github.com/wneessen/go-mail":    {"adapters/email", "adapters/playground"},
 		"github.com/spf13/cobra":         {"cmd/permanence"},

@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"permanence/adapters/email"
+	"permanence/adapters/irc"
 	"permanence/adapters/playground"
 	"permanence/bot/chat"
 )
@@ -38,6 +39,7 @@ type adapterConfig interface {
 func networks() []network {
 	return []network{
 		describe[mailConfig]("email", true),
+		describe[ircConfig]("irc", false),
 		describe[playgroundConfig]("playground", false),
 	}
 }
@@ -99,6 +101,20 @@ func (c *mailConfig) open(env chat.Env, w *world) (chat.Adapter, error) {
 	}
 	return email.New(cfg, env)
 }
+
+// ircConfig is an adapter of type irc.
+type ircConfig struct {
+	Type       string `yaml:"type"`
+	irc.Config `yaml:",inline"`
+}
+
+func (c *ircConfig) files() []*string {
+	return []*string{&c.CAFile, &c.ServerPasswordFile, &c.SASL.PasswordFile, &c.SASL.CertFile, &c.SASL.KeyFile}
+}
+
+func (c *ircConfig) inside() []string { return nil } // a network's address is no secret
+
+func (c *ircConfig) open(env chat.Env, _ *world) (chat.Adapter, error) { return irc.New(c.Config, env) }
 
 // playgroundConfig is an adapter of type playground.
 type playgroundConfig struct {

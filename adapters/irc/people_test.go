@@ -1,0 +1,212 @@
+package irc_test
+
+import (
+	"strings"
+	"testing"
+
+	"permanence/adapters/irc"
+	"permanence/bot/chat"
+	"permanence/internal/testservers"
+)
+
+// TestAccountIsIdentity: the services account tells who somebody is, whatever
+// their nick.
+func TestAccountIsIdentity(t *testing.T) {
+	server := testservers.Ergo(t, testservers.ErgoOptions{})
+	server.Register(t, "Camille", "motdepasse")
+	b := running(t, irc.Config{Server: server.Addr}, "#equipe")
+	if !b.Caps(place("#equipe")).Accounts {
+		t.Error("no accounts")
+	}
+	p := newPeer(t, server.Addr, "cam-au-bureau", "permanence", "message-tags", "#equipe")
+	before := first(b, "the visitor", func(j *chat.Joined) bool { return j.From.Name == "cam-au-bureau" })
+	if before.From.Proved {
+		t.Error("a visitor is proved")
+	}
+	p.login(t, "Camille", "motdepasse")
+	first(b, "the account", func(j *chat.Joined) bool { return j.From.ID == "camille" && j.From.Proved })
+	p.line(t, "PRIVMSG #equipe :c’est moi")
+	from := b.heard("c’est moi").From
+	if from.ID != "camille" || !from.Proved || from.Handle != "Camille" || from.Name != "cam-au-bureau" {
+		t.Errorf("from %+v", from)
+	}
+	// Somebody takes the nick that is the account's name: not the account.
+	q := newPeer(t, server.Addr, "camille2", "permanence", "", "#equipe")
+	q.line(t, "PRIVMSG #equipe :c’est pas moi")
+	if other := b.heard("c’est pas moi").From; other.Proved || other.ID == from.ID {
+		t.Errorf("from %+v", other)
+	}
+	// The answer finds the person under the nick of now.
+	r := b.must(chat.OpenDirect{Account: from})
+	p.line(t, "NICK cam-a-la-maison")
+	if _, err := b.say(r.Room, "bonjour vous"); err != nil {
+		t.Fatal(err)
+	}
+	p.reads(t, "bonjour vous")
+	r2, err := b.perform(chat.Say{Place: place("#equipe"), Content: chat.Content{Text: "Camille: pour vous", Mentions: []chat.Account{from}}})
+	if err != nil || !r2.Confirmed {
+		t.Fatalf("%+v, %v", r2, err)
+	}
+	p.reads(t, ":cam-a-la-maison: pour vous")
+	// Who left is not told; coming back is.
+	p.quit(t)
+	first(b, "the quit", func(l *chat.Left) bool { return l.From.ID == "camille" && l.Room == "" })
+	for _, op := range []chat.Op{
+		chat.Say{Place: place(r.Room), Content: chat.Content{Text: "êtes-vous là ?"}},
+		chat.Say{Place: place("#equipe"), Content: chat.Content{Text: "Camille: êtes-vous là ?", Mentions: []chat.Account{from}}},
+	} {
+		_, err := b.perform(op)
+		if k := kindOf(t, err); k != chat.Absent {
+			t.Errorf("kind %v, want absent: %v", k, err)
+		}
+	}
+	seen := len(b.inbox.Events())
+	p = newPeer(t, server.Addr, "cam", "permanence", "message-tags")
+	p.login(t, "Camille", "motdepasse")
+	p.line(t, "JOIN #equipe")
+	b.await("the return", func(events []chat.Event) bool {
+		for _, e := range events[seen:] {
+			if j, ok := e.(*chat.Joined); ok && j.From.ID == "camille" && j.Room == "#equipe" {
+				return true
+			}
+		}
+		return false
+	})
+	if _, err := b.say(r.Room, "vous revoilà"); err != nil {
+		t.Error(err)
+	}
+	p.reads(t, "vous revoilà")
+}
+
+// TestVisitor: without an account somebody is the same as long as we watch.
+func TestVisitor(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		addr func(*testing.T) string
+	}{
+		{"ergo", func(t *testing.T) string { return testservers.Ergo(t, testservers.ErgoOptions{}).Addr }},
+		{"ngircd", func(t *testing.T) string { return testservers.NgIRCd(t).Addr }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			addr := tt.addr(t)
+			b := running(t, irc.Config{Server: addr}, "#asso", "#autre")
+			p := newPeer(t, addr, "alice", "permanence", "", "#asso", "#autre")
+			p.line(t, "PRIVMSG #asso :un")
+			one := b.heard("un").From
+			if one.Proved || one.ID == "" || one.Handle != "alice" {
+				t.Errorf("from %+v", one)
+			}
+			p.line(t, "NICK alix")
+			p.line(t, "PART #autre")
+			p.line(t, "PRIVMSG #asso :deux")
+			two := b.heard("deux").From
+			if two.ID != one.ID || two.Name != "alix" {
+				t.Errorf("after NICK %+v, before %+v", two, one)
+			}
+			room := b.must(chat.OpenDirect{Account: one}).Room
+			p.line(t, "PRIVMSG permanence :trois en privé")
+			three := b.heard("trois")
+			if three.From.ID != one.ID || three.Room != room || !three.Direct {
+				t.Errorf("direct %+v, want in %q", three.Meta, room)
+			}
+			if _, err := b.say(room, "réponse privée"); err != nil {
+				t.Error(err)
+			}
+			p.reads(t, "réponse privée")
+			// The last shared channel is left: nobody watches any more.
+			p.line(t, "PART #asso")
+			first(b, "the end of the identity", func(l *chat.Left) bool { return l.Room == "" && l.From.ID == one.ID })
+			p.line(t, "JOIN #asso")
+			p.line(t, "PRIVMSG #asso :quatre")
+			four := b.heard("quatre").From
+			if four.ID == one.ID {
+				t.Error("the same identity after an unwatched time")
+			}
+			// Somebody else takes the nick.
+			p.quit(t)
+			first(b, "the quit", func(l *chat.Left) bool { return l.Room == "" && l.From.ID == four.ID })
+			q := newPeer(t, addr, "alix", "permanence", "", "#asso")
+			q.line(t, "PRIVMSG #asso :cinq")
+			if five := b.heard("cinq").From; five.ID == four.ID || five.ID == one.ID {
+				t.Error("the same identity after a quit")
+			}
+			for _, op := range []chat.Op{
+				chat.Say{Place: place(room), Content: chat.Content{Text: "secret"}},
+				chat.Say{Place: place("#asso"), Content: chat.Content{Text: "alice: votre réponse", Mentions: []chat.Account{one}}},
+				chat.OpenDirect{Account: one},
+			} {
+				_, err := b.perform(op)
+				if k := kindOf(t, err); k != chat.Gone {
+					t.Errorf("%T: kind %v, want gone", op, k)
+				}
+			}
+			q.line(t, "PRIVMSG #asso :six")
+			b.heard("six")
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			for _, line := range q.lines {
+				if strings.Contains(line, "secret") {
+					t.Errorf("somebody else reads %q", line)
+				}
+			}
+		})
+	}
+}
+
+// TestStranger: somebody who shares no channel writes to us and is answered,
+// as long as the address behind the nick is theirs.
+func TestStranger(t *testing.T) {
+	server := testservers.Ergo(t, testservers.ErgoOptions{})
+	b := running(t, irc.Config{Server: server.Addr}, "#asso")
+	p := newPeer(t, server.Addr, "sacha", "permanence", "")
+	p.line(t, "PRIVMSG permanence :bonjour")
+	post := b.heard("bonjour")
+	if _, err := b.say(post.Room, "bonjour à vous"); err != nil {
+		t.Fatal(err)
+	}
+	p.reads(t, "bonjour à vous")
+	p.quit(t)
+	q := newPeer(t, server.Addr, "autre", "permanence", "")
+	q.line(t, "NICK sacha")
+	if _, err := b.say(post.Room, "toujours là ?"); err == nil {
+		// Ergo cloaks by address: both come from this machine, and nothing
+		// tells them apart but the user name.
+		t.Error("somebody else with the nick was answered")
+	}
+}
+
+// TestRelay: people behind a bridge are visitors of their own.
+func TestRelay(t *testing.T) {
+	server := testservers.Ergo(t, testservers.ErgoOptions{})
+	b := running(t, irc.Config{Server: server.Addr, Relays: []irc.Relay{{Nick: "pont"}}}, "#asso")
+	p := newPeer(t, server.Addr, "pont", "permanence", "", "#asso")
+	p.line(t, "PRIVMSG #asso :<A\u200blice> permanence: mon site est lent")
+	post := b.heard("mon site est lent")
+	if post.From.Name != "Alice" || post.From.Proved || post.From.Bot || !post.MentionsUs || post.Text != "mon site est lent" {
+		t.Errorf("%+v", post)
+	}
+	p.line(t, "PRIVMSG #asso :<Sacha> pareil")
+	if other := b.heard("pareil").From; other.ID == post.From.ID || other.Name != "Sacha" {
+		t.Errorf("%+v", other)
+	}
+	if _, err := b.perform(chat.OpenDirect{Account: post.From}); kindOf(t, err) != chat.Permanent {
+		t.Error(err)
+	}
+	r, err := b.perform(chat.Say{Place: place("#asso"), Content: chat.Content{Text: "Alice: nous regardons", Mentions: []chat.Account{post.From}}})
+	if err != nil || !r.Confirmed {
+		t.Errorf("%+v, %v", r, err)
+	}
+	// One that nobody named is warned of.
+	q := newPeer(t, server.Addr, "relais", "permanence", "", "#asso")
+	for _, line := range []string{"<Un> a", "<Deux> b", "<Trois> fin"} {
+		q.line(t, "PRIVMSG #asso :"+line)
+	}
+	b.heard("fin")
+	found := false
+	for _, f := range b.Check(deadline(t)) {
+		found = found || f.Name == "irc-bridge-unknown"
+	}
+	if !found {
+		t.Error("the bridge is not warned of")
+	}
+}
