@@ -24,9 +24,10 @@ type line struct {
 
 	person bool // the target is a person
 	label  string
-	token  string // of the PING behind it
-	folded string // target, folded
-	away   string // what the server told of somebody who is away
+	token  string   // of the PING behind it
+	folded string   // target, folded
+	away   string   // what the server told of somebody who is away
+	echoed *verdict // waits for the end of the server's answer
 	// late gets the verdict where nobody waits any more.
 	late func(verdict)
 	done bool
@@ -204,9 +205,10 @@ func (c *confirms) hear(e *girc.Event) {
 	if len(c.waiting) == 0 {
 		return
 	}
-	label := e.Tags["label"]
+	label, more := e.Tags["label"], false
 	if b, ok := e.Tags["batch"]; ok && label == "" {
 		label = c.labels[b]
+		more = label != "" // the rest of the answer follows
 	}
 	l := c.match(e, label, own)
 	if l == nil {
@@ -214,7 +216,12 @@ func (c *confirms) hear(e *girc.Event) {
 	}
 	switch {
 	case own && e.Command == l.command:
-		c.settle(l, verdict{id: e.Tags["msgid"], at: e.Timestamp, confirmed: true})
+		v := verdict{id: e.Tags["msgid"], at: e.Timestamp, confirmed: true}
+		if more {
+			l.echoed = &v
+			return
+		}
+		c.settle(l, v)
 	case e.Command == "ACK":
 		c.settle(l, verdict{at: e.Timestamp})
 	case e.Command == "301" && len(e.Params) > 0:
@@ -282,6 +289,12 @@ func (c *confirms) batch(e *girc.Event) {
 	}
 	id := e.Params[0][1:]
 	if e.Params[0][0] == '-' {
+		for _, l := range c.waiting {
+			if l.label != "" && l.label == c.labels[id] && l.echoed != nil {
+				c.settle(l, *l.echoed)
+				break
+			}
+		}
 		delete(c.labels, id)
 		return
 	}

@@ -95,14 +95,14 @@ func (s *session) catchUp(r *room) {
 	if from.Before(s.origin) {
 		from = s.origin.Add(-time.Millisecond)
 	}
-	s.page(r, from, 0)
+	s.page(r, "timestamp="+from.UTC().Format(stamp), 0)
 }
 
-// page asks for the next lines after a time.
-func (s *session) page(r *room, from time.Time, number int) {
-	r.page, r.from = number, from
+// page asks for the next lines after a time or a line.
+func (s *session) page(r *room, after string, number int) {
+	r.page = number
 	limit := min(s.facts.number("CHATHISTORY", 100), 1000)
-	s.writer.command("CHATHISTORY", fmt.Sprintf("AFTER %s timestamp=%s %d", r.name, from.UTC().Format(stamp), limit), "")
+	s.writer.command("CHATHISTORY", fmt.Sprintf("AFTER %s %s %d", r.name, after, limit), "")
 	s.later(historyTimeout, func() {
 		if r.catching && r.page == number {
 			s.log.Warn("no answer to CHATHISTORY", "room", r.name)
@@ -245,21 +245,21 @@ func (s *session) history(b *batch) {
 	if r == nil || !r.catching {
 		return
 	}
-	last := r.from
+	after, last := "", time.Time{}
 	for _, line := range b.lines {
 		if line.Timestamp.After(last) {
 			last = line.Timestamp
 		}
+		if id := line.Tags["msgid"]; id != "" && !strings.ContainsAny(id, " \r\n\x00") {
+			after = "msgid=" + id
+		}
 		s.said(line, true)
 	}
-	limit := min(s.facts.number("CHATHISTORY", 100), 1000)
-	if len(b.lines) >= limit && r.page < historyPages {
-		// Lines of one millisecond may stand on both sides of the border.
-		next := last.Add(-time.Millisecond)
-		if !next.After(r.from) {
-			next = last
+	if limit := min(s.facts.number("CHATHISTORY", 100), 1000); len(b.lines) >= limit && r.page < historyPages {
+		if after == "" {
+			after = "timestamp=" + last.UTC().Format(stamp)
 		}
-		s.page(r, next, r.page+1)
+		s.page(r, after, r.page+1)
 		return
 	}
 	s.caught(r)

@@ -171,6 +171,9 @@ func (s *session) said(e *girc.Event, past bool) {
 	channel := s.facts.isChannel(target)
 	if !channel && e.Command == "NOTICE" && isService(e.Source.Name) {
 		s.log.Info("service says", "service", e.Source.Name, "text", e.Last())
+		if !s.passive && !s.isUs(s.cfg.Nick) {
+			s.writer.command("NICK", s.cfg.Nick, "") // it may have freed our nick
+		}
 		return
 	}
 	p := s.speaker(e, past)

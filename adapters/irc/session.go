@@ -81,8 +81,7 @@ type room struct {
 	// since is from when on history is asked for; zero for not at all.
 	since    time.Time
 	catching bool
-	from     time.Time // of the page that was asked for
-	page     int
+	page     int           // of its history that was asked for
 	held     []*girc.Event // live lines that wait for the history before them
 }
 
@@ -336,7 +335,7 @@ func (s *session) welcome() {
 	if mode := s.facts.support["BOT"]; mode != "" { // https://ircv3.net/specs/extensions/bot-mode
 		s.writer.command("MODE", s.nick+" +"+mode[:1], "")
 	}
-	s.regain()
+	s.regain(regainFirst)
 	var all []*room
 	for _, name := range s.Adapter.rooms {
 		if !s.facts.isChannel(name) {
@@ -352,17 +351,19 @@ func (s *session) welcome() {
 }
 
 // regain asks for the nick that we want, where something else has it, and goes
-// on asking.
-func (s *session) regain() {
-	if s.passive || s.facts.fold(s.nick) == s.facts.fold(s.cfg.Nick) {
+// on asking, after wait and then ever more rarely.
+func (s *session) regain(wait time.Duration) {
+	if s.passive || s.isUs(s.cfg.Nick) {
 		return
 	}
-	if s.loggedIn && s.cfg.Regain != "none" {
+	if s.loggedIn && s.cfg.Regain != "none" && (wait == regainFirst || wait == regainLast) {
 		s.writer.command("PRIVMSG", "NickServ", strings.ToUpper(s.cfg.Regain)+" "+s.cfg.Nick)
 	}
 	s.writer.command("NICK", s.cfg.Nick, "")
-	s.later(jitter(time.Minute), s.regain)
+	s.later(jitter(wait), func() { s.regain(min(2*wait, regainLast)) })
 }
+
+const regainFirst, regainLast = time.Second, 64 * time.Second
 
 // join enters rooms, those with a key first, as many with one line as fit.
 func (s *session) join(rooms ...*room) {

@@ -63,6 +63,7 @@ func TestExampleLoads(t *testing.T) {
 		Intakes: []bot.Intake{
 			{Place: chat.Place{Adapter: "mail", Room: "support@example.org"}, Opens: bot.OnMessage, Mail: true},
 			{Place: chat.Place{Adapter: "essai", Room: "entraide"}, Opens: bot.OnMention},
+			{Place: chat.Place{Adapter: "irc", Room: "#asso"}, Opens: bot.OnMention},
 		},
 		Agents:   []bot.AccountRef{{Adapter: "essai", Handle: "camille"}},
 		HoldMail: 30 * time.Second, HoldChat: 15 * time.Second, HoldOthers: 2 * time.Minute,

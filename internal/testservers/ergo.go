@@ -157,16 +157,22 @@ func (e *ErgoServer) register(account, password string) error {
 	if _, err := fmt.Fprintf(conn, "NICK %s\r\nUSER u 0 * :u\r\nNS REGISTER %s\r\n", account, password); err != nil {
 		return err
 	}
+	created := false
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		line := lines.Text()
 		switch {
+		case strings.HasPrefix(line, "ERROR ") && created:
+			return nil // the nick is free now
 		case strings.HasPrefix(line, "PING "):
 			if _, err := fmt.Fprintf(conn, "PONG %s\r\n", strings.TrimPrefix(line, "PING ")); err != nil {
 				return err
 			}
 		case strings.HasPrefix(line, ":NickServ!") && strings.Contains(line, "Account created"):
-			return nil
-		case strings.HasPrefix(line, ":NickServ!"), strings.Contains(line, " 433 "):
+			created = true
+			if _, err := fmt.Fprint(conn, "QUIT\r\n"); err != nil {
+				return err
+			}
+		case strings.HasPrefix(line, ":NickServ!") && !created, strings.Contains(line, " 433 "):
 			return errors.New(line)
 		}
 	}
