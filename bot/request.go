@@ -21,7 +21,6 @@ type request1 struct {
 	direct  bool
 	slash   bool // direct, from a command that no message shows: the room is to be found
 	quiet   bool // never acknowledged: a machine's
-	state   tickets.State
 	related tickets.ID
 	hints   []string
 	subject string

@@ -151,7 +151,7 @@ func (p *peer) awaitLine(ctx context.Context, from int, part string) error {
 		p.mu.Unlock()
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no line with %q: %w", part, ctx.Err())
+			return fmt.Errorf("no line with %q: %w; the last are\n%s", part, ctx.Err(), strings.Join(p.last(), "\n"))
 		case <-changed:
 		}
 	}
@@ -357,7 +357,7 @@ func (r *road) cut(shut bool) {
 // deadline ends a test that waits for nothing.
 func deadline(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -372,4 +372,11 @@ func (r *road) hold(on bool) {
 	}
 	close(r.held)
 	r.held = nil
+}
+
+// last gives the last lines that somebody read.
+func (p *peer) last() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.lines[max(0, len(p.lines)-10):]...)
 }

@@ -36,6 +36,7 @@ only you may read.`,
 // answers are what init was told.
 type answers struct {
 	Name, Language, Network, Address string
+	Chat                             string // the chat network's server, where it has one
 	IMAP, SMTP, User, Password       string
 	URL                              string
 }
@@ -155,6 +156,16 @@ func (q *questioner) all() (a answers, err error) {
 	}); err != nil {
 		return a, err
 	}
+	if a.Network == "irc" {
+		if a.Chat, err = q.ask(q.say("    Serveur IRC, par exemple irc.example.org:6697", "    IRC server, such as irc.example.org:6697"), "", func(s string) error {
+			if s == "" || len(strings.Fields(s)) != 1 {
+				return errors.New(q.say("le nom d’un serveur, avec :port si besoin", "the name of a server, with :port if needed"))
+			}
+			return nil
+		}); err != nil {
+			return a, err
+		}
+	}
 	if a.Address, err = q.question("Adresse où les gens écrivent", "The address that people write to", "support@example.org", func(s string) error {
 		if addr, err := mail.ParseAddress(s); err != nil || addr.Address != s {
 			return errors.New(q.say("une adresse comme support@example.org", "an address such as support@example.org"))
@@ -213,6 +224,10 @@ func chatKinds() []string {
 // file writes the configuration, of at most 25 lines.
 func (a answers) file(secret string) string {
 	var b strings.Builder
+	sign := "" // before the name of a room
+	if a.Network == "irc" {
+		sign = "#"
+	}
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# config.example.yaml explains these keys and all others.")
 	line("name: %s", quoteYAML(a.Name))
@@ -220,7 +235,7 @@ func (a answers) file(secret string) string {
 	line("database: sqlite:permanence.db")
 	line("web: {listen: 127.0.0.1:8080, url: %s}", quoteYAML(a.URL))
 	line("adapters:")
-	line("  tchat: {type: %s%s}", a.Network, networkKeys(a.Network))
+	line("  tchat: {type: %s%s}", a.Network, a.networkKeys())
 	line("  mail:")
 	line("    type: email")
 	if a.IMAP == "" {
@@ -232,10 +247,10 @@ func (a answers) file(secret string) string {
 	}
 	line("desks:")
 	line("  support:")
-	line("    rooms: [\"tchat:equipe\"]")
-	line("    intakes: [%s, {from: \"tchat:entraide\", opens: mention}]", quoteYAML("mail:"+a.Address))
+	line("    rooms: [\"tchat:%sequipe\"]", sign)
+	line("    intakes: [%s, {from: \"tchat:%sentraide\", opens: mention}]", quoteYAML("mail:"+a.Address), sign)
 	line("status:")
-	line("  rooms: [\"tchat:etat\"]")
+	line("  rooms: [\"tchat:%setat\"]", sign)
 	if a.Language == "en" {
 		line("  components: [{id: mail, name: Mail}, {id: web, name: Web sites}]")
 	} else {
@@ -245,9 +260,12 @@ func (a answers) file(secret string) string {
 }
 
 // networkKeys are the keys that a network's line needs besides its type.
-func networkKeys(kind string) string {
-	if kind == "playground" {
+func (a answers) networkKeys() string {
+	switch a.Network {
+	case "playground":
 		return ", journal: tchat.playground"
+	case "irc":
+		return ", server: " + quoteYAML(a.Chat) + ", nick: permanence"
 	}
 	return ""
 }
