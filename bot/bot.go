@@ -138,16 +138,17 @@ type Bot struct {
 	sides  map[chat.Place]side
 	desks  map[string]*Desk
 
-	queue  queue
-	recent recent
-	spoken spoken
-	brake  breaker
-	fetch  chan struct{}
-	known  map[string]tickets.Identity // as last written; the decider's own
-	absent map[tickets.ID]int          // people whom parked deliveries wait for; the decider's own
-	asked  map[tickets.ID]string       // what each person was asked to confirm; the decider's own
-	early  map[string]bool             // timers that a coming message answers; the decider's own
-	dueAt  tickets.Time                // when the decider next looks for what is due; its own
+	queue      queue
+	recent     recent
+	spoken     spoken
+	brake      breaker
+	fetch      chan struct{}
+	colleagues map[string]bool             // desk and person, once taken in; the decider's own
+	known      map[string]tickets.Identity // as last written; the decider's own
+	absent     map[tickets.ID]int          // people whom parked deliveries wait for; the decider's own
+	asked      map[tickets.ID]string       // what each person was asked to confirm; the decider's own
+	early      map[string]bool             // timers that a coming message answers; the decider's own
+	dueAt      tickets.Time                // when the decider next looks for what is due; its own
 
 	// caughtUp tells since when each adapter has been caught up; guarded by
 	// mu.
@@ -174,15 +175,16 @@ func New(opt Options) (*Bot, error) {
 	}
 	b := &Bot{
 		opt: opt, log: opt.Log, store: opt.Store, table: table,
-		render:   &render.Renderer{Catalog: opt.Catalog, Location: opt.Location},
-		sides:    map[chat.Place]side{},
-		desks:    map[string]*Desk{},
-		fetch:    make(chan struct{}, 1),
-		early:    map[string]bool{},
-		absent:   map[tickets.ID]int{},
-		known:    map[string]tickets.Identity{},
-		asked:    map[tickets.ID]string{},
-		caughtUp: map[string]bool{}, connected: map[string]chat.Connection{},
+		render:     &render.Renderer{Catalog: opt.Catalog, Location: opt.Location},
+		sides:      map[chat.Place]side{},
+		desks:      map[string]*Desk{},
+		fetch:      make(chan struct{}, 1),
+		early:      map[string]bool{},
+		absent:     map[tickets.ID]int{},
+		known:      map[string]tickets.Identity{},
+		colleagues: map[string]bool{},
+		asked:      map[tickets.ID]string{},
+		caughtUp:   map[string]bool{}, connected: map[string]chat.Connection{},
 	}
 	b.queue.wake = make(chan struct{}, 1)
 	for i := range opt.Desks {

@@ -101,8 +101,8 @@ func (t *Turn) typed(adapter string, p *chat.Posted, s side, ticket tickets.ID, 
 	if c.Role == tickets.Nobody && !s.team && (parsed.Err != nil || !c.may(parsed.Spec)) {
 		return false, false, nil // an asker's exclamation, or another program's command
 	}
-	// A command that comes late, from history or because its message could not
-	// be read, is shown and not run.
+	// A command whose message could not be read until much later is shown and
+	// not run. One from history is run: it was said while we were away.
 	if p.Revealed && t.Now.Sub(tickets.At(p.At)) > 10*time.Minute {
 		return true, true, c.Answer(t.b.t(c.Lang, "command.late", "Text", p.Text))
 	}
@@ -239,7 +239,9 @@ func (c *Call) Answer(text string) error {
 	}
 	content := chat.Content{Text: text, Notice: true, Lang: c.Lang}
 	link := c.Link
-	if link.ID == 0 || c.Focused && c.b.caps(c.Place()).Threads != chat.None {
+	// What was typed in the room is answered in the room.
+	atTop := c.Focused || c.Message != nil && c.Thread == ""
+	if link.ID == 0 || atTop && c.b.caps(c.Place()).Threads != chat.None {
 		var err error
 		if link, err = c.Tx.RoomLink(c.Place(), c.Now); err != nil {
 			return err
@@ -418,6 +420,23 @@ func (c *Call) Find(id tickets.ID) (tickets.Ticket, error) { return c.deskTicket
 
 // TellTeam says a line of the program in a ticket's team threads.
 func (c *Call) TellTeam(ticket tickets.ID, text string) error { return c.teamLine(ticket, text, nil) }
+
+// Tell says a line of the program in a ticket's team threads, and pings
+// somebody.
+func (c *Call) Tell(ticket tickets.ID, text string, whom tickets.ID) error {
+	var failed error
+	err := c.teamLine(ticket, text, func(content *chat.Content, l tickets.Link) {
+		as, err := c.accounts(l.Adapter, []tickets.ID{whom})
+		if err != nil {
+			failed = err
+		}
+		content.Mentions = as
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
 
 // RoleOf is what somebody is at the caller's desk, by what was given to them
 // or by what the configuration says of their accounts.

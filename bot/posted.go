@@ -154,6 +154,9 @@ func (t *Turn) teamPosted(adapter string, p *chat.Posted, s side) (bool, error) 
 	if err != nil {
 		return false, err
 	}
+	if err := t.seenInTeam(s.desk, adapter, p.From, author); err != nil {
+		return false, err
+	}
 	_, err = t.note(ticket, link, author, p)
 	return true, err
 }

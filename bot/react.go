@@ -81,6 +81,9 @@ func (t *Turn) reacted(adapter string, ev *chat.Reacted) (bool, error) {
 		return t.promoteReaction(adapter, ev, s)
 	}
 	c, ok, err := t.Tx.CopyAt(adapter, ev.Room, ev.Target)
+	if err == nil && !ok && s.desk.sends(ev.Emoji) {
+		return false, t.nothingToSend(adapter, ev, s)
+	}
 	if err != nil || !ok {
 		return false, err
 	}
@@ -113,6 +116,16 @@ func (t *Turn) reacted(adapter string, ev *chat.Reacted) (bool, error) {
 	}
 	return true, t.Send(Gesture{Source: e.ID, Person: call.Person, Role: call.Role,
 		Name: gestureName(adapter, ev.Room, ev.Target, ev.Emoji, ev.From.ID), Say: call.Answer})
+}
+
+// nothingToSend answers an envelope on a message that stands in no ticket's
+// thread: silence would pass for success.
+func (t *Turn) nothingToSend(adapter string, ev *chat.Reacted, s side) error {
+	call, err := t.newCall(adapter, ev.Head(), s)
+	if err != nil || call.Role == tickets.Nobody {
+		return err
+	}
+	return call.Answer(call.T("reply.outside"))
 }
 
 // unreacted takes back what can be taken back: a send gesture in its hold, a

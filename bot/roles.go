@@ -53,6 +53,20 @@ func (t *Turn) firstSeen(d *Desk, person tickets.ID) (tickets.Role, error) {
 	return tickets.Trainee, nil
 }
 
+// seenInTeam takes in whoever speaks in the team room, once after a start.
+func (t *Turn) seenInTeam(d *Desk, adapter string, a chat.Account, person tickets.ID) error {
+	key := d.Name + " " + number(person)
+	if !a.Proved || t.b.colleagues[key] {
+		return nil
+	}
+	r, err := t.role(d, adapter, a, person)
+	if err == nil && r == tickets.Nobody {
+		_, err = t.firstSeen(d, person)
+	}
+	t.After(func() { t.b.colleagues[key] = true })
+	return err
+}
+
 // deskOf is the desk where an account has a role, for direct messages; where
 // there is none, the adapter's.
 func (t *Turn) deskOf(adapter string, a chat.Account, person tickets.ID) (*Desk, tickets.Role, error) {

@@ -38,11 +38,21 @@ func TestAHoldWaitsForATeamRoomThatIsAway(t *testing.T) {
 	w.poor.Up()
 }
 
-// TestARenamedColleagueIsFound: handles follow the network.
-func TestARenamedColleagueIsFound(t *testing.T) {
+// TestWhoSpokeInTheTeamCanBeEntrusted: a note is enough to be known, and an
+// envelope outside of a thread is answered.
+func TestWhoSpokeInTheTeamCanBeEntrusted(t *testing.T) {
 	w := newWorld(t)
-	card := w.ticketByMail("renommage")
+	card := w.ticketByMail("confié")
+	loose := w.post("dominique", "equipe", "", "hors du fil")
+	w.react("dominique", loose.ID, "✉️")
+	w.find("equipe", "told", fromBot("n’est dans le fil d’aucun ticket"))
+	w.post("sacha", "equipe", card.ID, "j'apprends")
+	w.post("camille", "equipe", card.ID, "!confier @sacha")
+	w.find("equipe", "a trainee", func(m playground.Message) bool { return m.ID == card.ID && contains(m.Text, "pris par Sacha") })
 	w.post("dominique", "equipe", card.ID, "bonjour")
 	w.post("camille", "equipe", card.ID, "!confier @dominique")
+	w.find("equipe", "pinged", func(m playground.Message) bool {
+		return fromBot("vous confie ce ticket")(m) && len(m.Mentions) == 1
+	})
 	w.find("equipe", "assigned", func(m playground.Message) bool { return m.ID == card.ID && contains(m.Text, "pris par Dominique") })
 }

@@ -38,10 +38,14 @@ var (
 	markCodes = strings.NewReplacer(string(markBold), string(codeBold), string(markItalic), string(codeItalic))
 )
 
+// Beyond these a text is not searched for emphasis: every mark looks for its
+// partner among all the others.
+const maxMarks, maxMarked = 500, 64 << 10
+
 // toIRC gives Markdown as lines with formatting codes, without empty ones.
 func toIRC(md string) []string {
 	md = dropMarks.Replace(strings.ReplaceAll(md, "\r\n", "\n"))
-	if strings.ContainsAny(md, "*_") {
+	if n := strings.Count(md, "*") + strings.Count(md, "_") + strings.Count(md, "["); n > 0 && n < maxMarks && len(md) < maxMarked {
 		md = markEmphasis(md)
 	}
 	var lines []string

@@ -120,7 +120,7 @@ func (s *session) live(e *girc.Event) {
 }
 
 func reasonText(e *girc.Event, at int) string {
-	if len(e.Params) > at {
+	if at >= 0 && len(e.Params) > at {
 		return fromIRC(e.Params[at])
 	}
 	return ""

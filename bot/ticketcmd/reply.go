@@ -174,7 +174,10 @@ func assign(c *bot.Call, a command.Args) error {
 	if err != nil {
 		return err
 	}
-	return c.Claim(&tk, who, name)
+	if err := c.Claim(&tk, who, name); err != nil || who == c.Person {
+		return err
+	}
+	return c.Tell(c.Ticket, c.T("assign.told", "Name", markup.Inert(c.Name), "Whom", markup.Inert(name)), who)
 }
 
 // someone is the person that the arguments name.
