@@ -47,7 +47,7 @@ func (s *session) recall(ctx context.Context) error {
 			s.gaps[name] = t
 		}
 	}
-	return nil
+	return s.recallAwaited(ctx)
 }
 
 func gapKey(room string) string { return "gap " + room }

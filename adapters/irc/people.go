@@ -3,7 +3,6 @@ package irc
 import (
 	"strconv"
 	"strings"
-	"sync"
 
 	"permanence/bot/chat"
 )
@@ -13,7 +12,6 @@ import (
 // gap: from the first sight until they quit, leave the last channel that we
 // share, or our connection ends. A change of nick that we see is followed.
 type people struct {
-	mu     sync.Mutex
 	fold   func(string) string
 	prefix string // of the identities without account: this connection's name
 	count  int
@@ -86,6 +84,18 @@ func (l *people) see(nick, user, host string) *person {
 		p.user, p.host = user, host
 	}
 	return p
+}
+
+// know keeps somebody who shares no channel with us but is there.
+func (l *people) know(p *person) {
+	key := l.fold(p.nick)
+	if _, ok := l.nicks[key]; ok {
+		return
+	}
+	if p.id == "" {
+		p.id = l.newID(p.nick)
+	}
+	l.queries[key] = p
 }
 
 // join puts somebody into a channel.

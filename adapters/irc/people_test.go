@@ -6,6 +6,7 @@ import (
 
 	"permanence/adapters/irc"
 	"permanence/bot/chat"
+	"permanence/bot/chat/chattest"
 	"permanence/internal/testservers"
 )
 
@@ -173,6 +174,48 @@ func TestStranger(t *testing.T) {
 		// tells them apart but the user name.
 		t.Error("somebody else with the nick was answered")
 	}
+}
+
+// TestReturn: somebody with an account, who shares no channel with us, is
+// noticed when they come back, also after a restart.
+func TestReturn(t *testing.T) {
+	server := testservers.Ergo(t, testservers.ErgoOptions{})
+	server.Register(t, "sacha", "motdepasse")
+	inbox := chattest.NewInbox()
+	b := resumed(t, inbox, irc.Config{Server: server.Addr}, "#asso")
+	p := newPeer(t, server.Addr, "sacha", "permanence", "")
+	p.login(t, "sacha", "motdepasse")
+	p.line(t, "PRIVMSG permanence :bonjour")
+	room := b.heard("bonjour").Room
+	if _, err := b.say(room, "bonjour Sacha"); err != nil {
+		t.Fatal(err)
+	}
+	p.quit(t)
+	if _, err := b.say(room, "encore un mot"); kindOf(t, err) != chat.Absent {
+		t.Error(err)
+	}
+	b.await("the note of it", func([]chat.Event) bool {
+		kept, err := inbox.Get(t.Context(), "awaited")
+		return err == nil && len(kept) > 2
+	})
+	b.stop()
+	b = resumed(t, inbox, irc.Config{Server: server.Addr}, "#asso")
+	// Somebody else under the nick is not them.
+	q := newPeer(t, server.Addr, "sacha", "permanence", "")
+	q.line(t, "PRIVMSG permanence :c’est un autre")
+	b.heard("c’est un autre")
+	q.quit(t)
+	p = newPeer(t, server.Addr, "sachou", "permanence", "")
+	p.login(t, "sacha", "motdepasse")
+	p.line(t, "NICK sacha")
+	j := first(b, "the return", func(j *chat.Joined) bool { return true })
+	if j.From.ID != "sacha" || !j.From.Proved || j.Room != room {
+		t.Errorf("%+v", j)
+	}
+	if _, err := b.say(room, "vous voilà"); err != nil {
+		t.Fatal(err)
+	}
+	p.reads(t, "vous voilà")
 }
 
 // TestRelay: people behind a bridge are visitors of their own.

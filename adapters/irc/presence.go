@@ -38,6 +38,7 @@ func (s *session) joined(e *girc.Event) {
 		}
 		s.people.join(p, name, "")
 		s.emit(&chat.Joined{Meta: s.meta(e, r.name, p)})
+		s.returned(p)
 	}
 }
 
@@ -165,6 +166,7 @@ func (s *session) who(params []string) {
 
 // present tells that an account is there, in each room that we share.
 func (s *session) present(p *person) {
+	s.returned(p)
 	for folded := range p.rooms {
 		if r := s.rooms[folded]; r != nil {
 			s.emit(&chat.Joined{Meta: chat.Meta{Room: r.name, ID: s.newID(), From: p.chat(), At: time.Now().UTC()}})

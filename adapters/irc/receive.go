@@ -108,6 +108,8 @@ func (s *session) live(e *girc.Event) {
 		}
 	case "354":
 		s.who(e.Params)
+	case "730":
+		s.online(e.Last())
 	case "311", "330", "318", "401":
 		s.whoisLine(e)
 	case "FAIL":
@@ -234,6 +236,7 @@ func (s *session) speaker(e *girc.Event, past bool) *person {
 	if s.facts.has("account-tag") && account != p.account {
 		p.account = account
 	}
+	s.returned(p)
 	return p
 }
 
@@ -471,6 +474,7 @@ func (s *session) nickOf(ctx context.Context, id string) (string, error) {
 	case now == nil && isStranger(id):
 		return "", strangerGone(p.nick)
 	case now == nil:
+		s.awaits(id, p.nick)
 		return "", absent(p.nick)
 	case p.account != "" && accountID(now.account) == id:
 		return now.nick, nil
@@ -479,5 +483,6 @@ func (s *session) nickOf(ctx context.Context, id string) (string, error) {
 	case isStranger(id):
 		return "", strangerGone(p.nick)
 	}
+	s.awaits(id, p.nick)
 	return "", absent(p.nick)
 }

@@ -56,6 +56,7 @@ type session struct {
 	origin     time.Time            // nothing before it is asked of history
 	stored     time.Time            // cursor
 	gaps       map[string]time.Time // by room: from when on its history is missing
+	awaited    map[string]string    // nicks by account, of those whom something waits for
 	caughtUp   bool
 	out        []chat.Event
 	after      []func(context.Context)
@@ -90,7 +91,7 @@ func newSession(a *Adapter, id string, w *wire, limit *rate.Limiter, secure bool
 		Adapter: a, log: a.log, id: id, wire: w, secure: secure, queue: newQueue[item](), began: time.Now(),
 		facts: newFacts(), nick: a.cfg.Nick, rooms: make(map[string]*room), batches: make(map[string]*batch),
 		whois: make(map[string][]*whois), timers: make(map[*time.Timer]struct{}),
-		gaps: make(map[string]time.Time),
+		gaps: make(map[string]time.Time), awaited: make(map[string]string),
 	}
 	s.people = newPeople(s.foldName, id)
 	s.confirms = newConfirms(id, a.cfg.Nick, s.foldLocked)
@@ -347,6 +348,7 @@ func (s *session) welcome() {
 		all = append(all, r)
 	}
 	s.join(all...)
+	s.monitorAll()
 	s.settle()
 }
 
