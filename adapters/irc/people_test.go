@@ -194,10 +194,8 @@ func TestReturn(t *testing.T) {
 	if _, err := b.say(room, "encore un mot"); kindOf(t, err) != chat.Absent {
 		t.Error(err)
 	}
-	b.await("the note of it", func([]chat.Event) bool {
-		kept, err := inbox.Get(t.Context(), "awaited")
-		return err == nil && len(kept) > 2
-	})
+	newPeer(t, server.Addr, "alice", "permanence", "", "#asso")
+	first(b, "what comes behind", func(j *chat.Joined) bool { return j.From.Name == "alice" })
 	b.stop()
 	b = resumed(t, inbox, irc.Config{Server: server.Addr}, "#asso")
 	// Somebody else under the nick is not them.
@@ -208,7 +206,7 @@ func TestReturn(t *testing.T) {
 	p = newPeer(t, server.Addr, "sachou", "permanence", "")
 	p.login(t, "sacha", "motdepasse")
 	p.line(t, "NICK sacha")
-	j := first(b, "the return", func(j *chat.Joined) bool { return true })
+	j := first(b, "the return", func(j *chat.Joined) bool { return j.From.Name != "alice" })
 	if j.From.ID != "sacha" || !j.From.Proved || j.Room != room {
 		t.Errorf("%+v", j)
 	}

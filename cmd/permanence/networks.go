@@ -109,7 +109,7 @@ type ircConfig struct {
 }
 
 func (c *ircConfig) files() []*string {
-	return []*string{&c.CAFile, &c.ServerPasswordFile, &c.SASL.PasswordFile, &c.SASL.CertFile, &c.SASL.KeyFile}
+	return c.Config.Files()
 }
 
 func (c *ircConfig) inside() []string { return nil } // a network's address is no secret
