@@ -330,7 +330,7 @@ func serveSink(t testing.TB, l net.Listener, startTLS *tls.Config) *sink {
 	}))
 	s.TLSConfig = startTLS
 	s.Domain = "smtp.example.net"
-	s.ErrorLog = log.New(t.Output(), "smtp peer: ", 0)
+	s.ErrorLog = log.New(io.Discard, "", 0)
 	s.AllowInsecureAuth = true
 	s.EnableDSN = true
 	s.EnableSMTPUTF8 = true

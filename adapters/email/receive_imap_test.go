@@ -3,6 +3,7 @@ package email
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"strings"
@@ -60,7 +61,7 @@ func (p *imapPeer) start(t *testing.T, addr string) {
 	}
 	p.addr = l.Addr().String()
 	p.srv = imapserver.New(&imapserver.Options{
-		Caps: p.caps, InsecureAuth: true, Logger: log.New(t.Output(), "imap peer: ", 0),
+		Caps: p.caps, InsecureAuth: true, Logger: log.New(io.Discard, "", 0),
 		NewSession: func(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
