@@ -283,7 +283,7 @@ func TestR05ServerDown(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	if l, err = net.Listen("tcp", addr); err != nil {
-		t.Skip("the port was taken meanwhile")
+		t.Fatalf("the port was taken meanwhile: %v", err)
 	}
 	s := serveSink(t, l, nil)
 	r, err := a.Do(t.Context(), answer(), chat.Try{Key: "k1", Attempt: 2})

@@ -3,7 +3,6 @@ package killtest
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -97,9 +96,6 @@ func TestKill(t *testing.T) {
 		}
 	})
 	t.Run("postgres", func(t *testing.T) {
-		if os.Getenv("PERMANENCE_SERVERS") == "" {
-			t.Skip("with SQLite alone, as PERMANENCE_SERVERS is not set")
-		}
 		// A leader that was killed holds its lease for four seconds.
 		survives(t, binary, plan{points: at("decider.committed", []int{1, 2, 3, 5, 8}), database: testservers.PostgresDurable(t)})
 	})
