@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -108,6 +109,11 @@ type Status struct {
 	Rooms      []chat.Place
 	Components statuspage.Components
 	Language   string
+	// Policy is what is told by itself, and when; nil means
+	// statuspage.DefaultPolicy.
+	Policy *statuspage.Policy
+	// Preview: incidents too are shown before they are published.
+	Preview bool
 }
 
 // Links makes addresses of our own pages. Methods give "" where there is no
@@ -139,6 +145,7 @@ type Bot struct {
 	desks  map[string]*Desk
 
 	queue      queue
+	cache      cache // the decider's own
 	recent     recent
 	spoken     spoken
 	brake      breaker
@@ -147,8 +154,16 @@ type Bot struct {
 	known      map[string]tickets.Identity // as last written; the decider's own
 	absent     map[tickets.ID]int          // people whom parked deliveries wait for; the decider's own
 	asked      map[tickets.ID]string       // what each person was asked to confirm; the decider's own
+	drafts     map[int64]draft             // announcements that wait to be published; the decider's own
+	lastDraft  int64                       // the decider's own
 	early      map[string]bool             // timers that a coming message answers; the decider's own
+	unsure     bool                        // what the last commits did; the decider's own
 	dueAt      tickets.Time                // when the decider next looks for what is due; its own
+
+	// away: the last commit of the decider failed for want of a database.
+	// Meanwhile nothing is said: it could not be noted, and a kill would have
+	// it said again.
+	away atomic.Bool
 
 	// caughtUp tells since when each adapter has been caught up; guarded by
 	// mu.
@@ -184,6 +199,7 @@ func New(opt Options) (*Bot, error) {
 		known:      map[string]tickets.Identity{},
 		colleagues: map[string]bool{},
 		asked:      map[tickets.ID]string{},
+		drafts:     map[int64]draft{},
 		caughtUp:   map[string]bool{}, connected: map[string]chat.Connection{},
 	}
 	b.queue.wake = make(chan struct{}, 1)
@@ -212,10 +228,10 @@ func New(opt Options) (*Bot, error) {
 	}
 	b.box = outbox.New(outbox.Options{
 		Adapters: opt.Adapters,
-		Source:   boxSource{b.store},
+		Source:   boxSource{b.store, b.Request},
 		Report:   b.queue.result,
 		Log:      opt.Log.With("part", "outbox"),
-		MayStart: opt.MayStart,
+		MayStart: func() bool { return !b.away.Load() && (opt.MayStart == nil || opt.MayStart()) },
 	})
 	return b, nil
 }

@@ -49,7 +49,7 @@ func (t *Turn) drawCards() error {
 			if caps.Edits == chat.None && event == "" {
 				continue // a place without cards hears only of what happened
 			}
-			card, err := t.card(&tk, &e, files)
+			card, err := t.card(&tk, &e, files, l.Place())
 			if err != nil {
 				return err
 			}
@@ -65,11 +65,11 @@ func (t *Turn) drawCards() error {
 	return nil
 }
 
-// card draws a ticket's card.
-func (t *Turn) card(tk *tickets.Ticket, e *tickets.Entry, files []tickets.File) (chat.Content, error) {
+// card draws a ticket's card for a place.
+func (t *Turn) card(tk *tickets.Ticket, e *tickets.Entry, files []tickets.File, at chat.Place) (chat.Content, error) {
 	d := t.b.desks[tk.Desk]
 	v := render.Card{Lang: t.b.lang(d), Ticket: *tk, Body: e.Body, Deleted: e.Deleted, Folded: e.Folded != "",
-		Now: t.Now, Link: t.b.page(tk.ID), LastEvent: tk.LastEvent}
+		Now: t.Now, Link: t.b.page(tk.ID), LastEvent: tk.LastEvent, Flat: t.b.flat(at)}
 	if d != nil {
 		v.Desk = d.Title
 		v.Observe = d.Observe
@@ -88,6 +88,12 @@ func (t *Turn) card(tk *tickets.Ticket, e *tickets.Entry, files []tickets.File) 
 	}
 	v.Address = t.addressOf(tk.Requester, link)
 	v.Where = t.where(v.Lang, link)
+	v.Public = link.Kind == tickets.AskerLink
+	if v.Public && link.Adapter == at.Adapter { // who reads the card has that network's client
+		if v.Original, err = t.permalink(link, e.ID); err != nil {
+			return chat.Content{}, err
+		}
+	}
 	if tk.Owner != 0 {
 		owner, err := t.Tx.Person(tk.Owner)
 		if err != nil {
@@ -108,6 +114,25 @@ func (t *Turn) card(tk *tickets.Ticket, e *tickets.Entry, files []tickets.File) 
 		v.Files = append(v.Files, rf)
 	}
 	return t.b.render.Card(v), nil
+}
+
+// permalink is the address of what somebody wrote at a link, in the client of
+// its network; empty where there is none.
+func (t *Turn) permalink(link tickets.Link, entry tickets.ID) (string, error) {
+	address := t.b.caps(link.Place()).Permalink
+	if address == nil {
+		return "", nil
+	}
+	cs, err := t.Tx.Copies(entry)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range cs {
+		if c.Original && c.Link == link.ID {
+			return address(c.Remote), nil
+		}
+	}
+	return "", nil
 }
 
 // where says in words where somebody asked.

@@ -110,17 +110,22 @@ func (t *Turn) revised(e *tickets.Entry, from tickets.Copy) error {
 		if l.ID == from.Link {
 			continue
 		}
-		if e.ID == tk.First {
-			continue // its copy is the card
+		first := e.ID == tk.First
+		if first && t.b.caps(l.Place()).Edits != chat.None {
+			continue // its copy is the card, which is drawn anew
 		}
 		line, err := t.lineOf(&tk, e)
 		if err != nil {
 			return err
 		}
+		line.Flat = t.b.flat(l.Place())
 		c := t.b.render.Line(line)
 		p := outbox.Payload{Target: e.ID, Content: &c, Fallback: &c}
 		op := outbox.Edit
-		if e.Deleted && e.Kind == tickets.Note {
+		switch {
+		case first:
+			op = outbox.Say
+		case e.Deleted && e.Kind == tickets.Note:
 			op = outbox.Delete
 		}
 		if _, err := t.text(op, l, p, nil); err != nil {
@@ -262,10 +267,11 @@ func (t *Turn) deleted(adapter string, ev *chat.Deleted) (bool, error) {
 	if err := t.Tx.EraseEntry(e.ID); err != nil {
 		return false, err
 	}
-	if err := t.renew(&e, waiting); err != nil {
+	// First what the ticket is called by now: its title is on what still waits.
+	if err := t.revised(&e, c); err != nil {
 		return false, err
 	}
-	return true, t.revised(&e, c)
+	return true, t.renew(&e, waiting)
 }
 
 // renew gives what still waits to show an erased entry the words that say so:
@@ -281,10 +287,11 @@ func (t *Turn) renew(e *tickets.Entry, ds []outbox.Delivery) error {
 		}
 		var c chat.Content
 		if e.ID == tk.First {
-			c, err = t.card(&tk, e, nil)
+			c, err = t.card(&tk, e, nil, chat.Place{Adapter: d.Adapter})
 		} else {
 			var line render.Line
 			line, err = t.lineOf(&tk, e)
+			line.Flat = t.b.flat(chat.Place{Adapter: d.Adapter})
 			c = t.b.render.Line(line)
 		}
 		if err != nil {

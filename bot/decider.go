@@ -42,62 +42,34 @@ func (t *Turn) Bot() *Bot { return t.b }
 // After has f run once when the decision is on disk.
 func (t *Turn) After(f func()) { t.after = append(t.after, f) }
 
-// recover reads what is open: deliveries to the outbox (each counted as one
-// more attempt, because nobody knows whether the last one arrived), waiting
-// events to the queue.
+// recover reads what is open: deliveries to the outbox, waiting events to the
+// queue.
 func (b *Bot) recover(ctx context.Context) error {
-	var open []outbox.Delivery
-	err := b.store.Update(ctx, func(tx Tx) error {
-		ds, err := tx.OpenDeliveries()
-		if err != nil {
-			return err
-		}
-		parked := &Turn{b: b, ctx: ctx, Tx: tx}
-		for i, d := range ds {
-			if d.State == outbox.Parked {
-				person, err := parked.awaited(d)
-				if err != nil {
-					return err
-				}
-				b.absent[person]++
-			}
-			if d.State != outbox.Ready {
-				continue
-			}
-			ds[i].Attempts++
-			if err := tx.UpdateDelivery(ds[i]); err != nil {
-				return err
-			}
-		}
-		open = ds
-		timers, err := tx.Timers()
-		for _, tm := range timers {
-			if tm.Kind == timerEarly || tm.Kind == timerWanted {
-				b.early[tm.Name] = true
-			}
-		}
-		return err
-	})
-	if err != nil {
+	if err := b.guarded(ctx, (*Turn).readOpen); err != nil {
 		return fmt.Errorf("read what is open: %w", err)
 	}
-	b.box.Add(open...)
-	b.queue.mu.Lock()
-	b.queue.overflow = true // whatever waits is read from the table
-	b.queue.mu.Unlock()
-	b.queue.poke()
+	b.queue.look()
 	return nil
 }
 
-// readOpen hands the outbox what is ready in the database: it ignores what it
-// has already.
+// readOpen takes from the database what is kept in memory beside it, and hands
+// the outbox what is ready, each counted as one more attempt, because nobody
+// knows whether the last one arrived; it ignores what it has already.
 func (t *Turn) readOpen() error {
 	ds, err := t.Tx.OpenDeliveries()
 	if err != nil {
 		return err
 	}
+	absent := map[tickets.ID]int{}
 	for _, d := range ds {
-		if d.State == outbox.Ready {
+		switch d.State {
+		case outbox.Parked:
+			person, err := t.awaited(d)
+			if err != nil {
+				return err
+			}
+			absent[person]++
+		case outbox.Ready:
 			d.Attempts++
 			if err := t.Tx.UpdateDelivery(d); err != nil {
 				return err
@@ -105,7 +77,30 @@ func (t *Turn) readOpen() error {
 			t.out = append(t.out, d)
 		}
 	}
+	timers, err := t.Tx.Timers()
+	if err != nil {
+		return err
+	}
+	early := map[string]bool{}
+	for _, tm := range timers {
+		if tm.Kind == timerEarly || tm.Kind == timerWanted {
+			early[tm.Name] = true
+		}
+	}
+	t.due = true
+	t.After(func() { t.b.absent, t.b.early = absent, early })
 	return nil
+}
+
+// makeSure reads what is open again after a database that was away: the last
+// commit may have been done although it did not say so, and what it made ready
+// has not been handed over.
+func (b *Bot) makeSure(ctx context.Context) {
+	if !b.unsure {
+		return
+	}
+	b.alone(ctx, (*Turn).readOpen, func(err error) { b.log.Error("decider: read what is open", "err", err) })
+	b.unsure = ctx.Err() != nil
 }
 
 // decider takes what waits until ctx ends: results of deliveries, then events
@@ -114,13 +109,16 @@ func (b *Bot) decider(ctx context.Context) error {
 	due := time.NewTimer(0)
 	defer due.Stop()
 	for {
+		b.queue.rest(true)
 		select {
 		case <-b.queue.wake:
 		case <-due.C:
 		case <-ctx.Done():
+			b.queue.rest(false)
 			b.drain(ctx)
 			return nil
 		}
+		b.queue.rest(false)
 		for b.step(ctx) && ctx.Err() == nil {
 			if b.dueAt <= b.now() { // what is due must not wait for the end of a flood
 				if _, err := b.tick(ctx); err != nil {
@@ -133,6 +131,10 @@ func (b *Bot) decider(ctx context.Context) error {
 			b.log.Error("decider: what is due", "err", err)
 			next = awayPause
 		}
+		b.makeSure(ctx)
+		if b.queue.waits() {
+			next = min(next, putOffFor/10)
+		}
 		due.Reset(next)
 	}
 }
@@ -141,47 +143,46 @@ func (b *Bot) decider(ctx context.Context) error {
 func (b *Bot) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	for b.step(ctx) {
+	for ctx.Err() == nil && b.step(ctx) {
 	}
 }
 
 // step decides one batch; false when nothing waited.
 func (b *Bot) step(ctx context.Context) bool {
-	evs, res, reqs, load, after := b.queue.take(batchLimit)
-	if load {
-		if err := b.reload(ctx, after); err != nil {
+	busy := b.box.Busy() // asked first: what is reported later is not taken
+	w := b.queue.take(batchLimit)
+	if w.load {
+		if err := b.reload(ctx, w.after); err != nil {
 			b.log.Error("decider: read waiting events", "err", err)
-			b.putBack(res, reqs)
+			b.putBack(w)
 			b.pause(ctx)
 			return ctx.Err() == nil
 		}
-		evs, _, _, _, _ = b.queue.takeEvents(batchLimit)
+		b.queue.mu.Lock()
+		w.events = b.queue.first(batchLimit)
+		b.queue.mu.Unlock()
 	}
-	if len(evs)+len(res)+len(reqs) == 0 {
+	w = b.putOff(ctx, w, busy)
+	if w.empty() {
 		return false
 	}
-	b.together(ctx, evs, res)
-	for _, r := range reqs {
+	b.together(ctx, w)
+	for _, r := range w.requests {
 		r.done <- b.guarded(ctx, func(t *Turn) error { return r.f(t) })
 	}
+	b.makeSure(ctx)
 	return true
 }
 
-func (q *queue) takeEvents(limit int) ([]waiting, []outbox.Result, []request, bool, tickets.ID) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := min(limit, len(q.events))
-	evs := q.events[:n:n]
-	q.events = q.events[n:]
-	return evs, nil, nil, false, q.last
-}
-
 // putBack returns what was taken and could not be worked on.
-func (b *Bot) putBack(res []outbox.Result, reqs []request) {
+func (b *Bot) putBack(w work) {
 	b.queue.mu.Lock()
 	defer b.queue.mu.Unlock()
-	b.queue.results = append(res, b.queue.results...)
-	b.queue.requests = append(reqs, b.queue.requests...)
+	b.queue.results = append(w.results, b.queue.results...)
+	b.queue.requests = append(w.requests, b.queue.requests...)
+	if w.whole != nil {
+		b.queue.whole = w.whole
+	}
 }
 
 // reload reads waiting events that are not in memory.
@@ -202,51 +203,85 @@ func (b *Bot) reload(ctx context.Context, after tickets.ID) error {
 }
 
 // together decides results and events in one transaction; when that fails,
-// each on its own, so that only the guilty one is set aside.
-func (b *Bot) together(ctx context.Context, evs []waiting, res []outbox.Result) {
+// each on its own, so that only the guilty one is set aside. An arrival that
+// was not stored yet is given back, to be stored first.
+func (b *Bot) together(ctx context.Context, w work) {
 	err := b.guarded(ctx, func(t *Turn) error {
-		for _, r := range res {
+		for _, r := range w.results {
 			if err := t.settle(r); err != nil {
 				return err
 			}
 		}
-		return t.decideAll(evs)
+		if w.whole != nil {
+			if err := w.whole.store(t.Tx, true); err != nil {
+				return err
+			}
+		}
+		return t.decideAll(append(w.events, w.whole.stored()...))
 	})
+	if w.whole != nil {
+		if err == nil {
+			w.whole.again()
+		}
+		w.whole.done <- err
+	}
 	if err == nil {
 		return
 	}
-	if len(evs)+len(res) > 1 {
-		b.log.Warn("decider: a batch failed, its events are decided one by one", "events", len(evs), "err", err)
+	if len(w.events)+len(w.results) > 1 {
+		b.log.Warn("decider: a batch failed, its events are decided one by one", "events", len(w.events), "err", err)
 	}
-	for _, r := range res {
-		b.alone(ctx, func(t *Turn) error { return t.settle(r) }, func(err error) {
+	var left []outbox.Result
+	for _, r := range w.results {
+		if !b.alone(ctx, func(t *Turn) error { return t.settle(r) }, func(err error) {
 			b.log.Error("decider: note a delivery", "delivery", r.Delivery.ID, "err", err)
 			b.box.Noted(r)
-		})
+		}) {
+			left = append(left, r)
+		}
 	}
-	for _, w := range evs {
-		b.alone(ctx, func(t *Turn) error { return t.decideAll([]waiting{w}) }, func(err error) {
-			b.setAside(ctx, w, err)
+	// What the end of the program cut short is noted by drain: without its note
+	// it would be said again after the start.
+	b.putBack(work{results: left})
+	for _, ev := range w.events {
+		b.alone(ctx, func(t *Turn) error { return t.decideAll([]waiting{ev}) }, func(err error) {
+			b.setAside(ctx, ev, err)
 		})
 	}
 }
 
+// stored are the events of an arrival that are new; none of a nil one.
+func (a *arrival) stored() (evs []waiting) {
+	if a == nil {
+		return nil
+	}
+	for i, row := range a.rows {
+		if row.ID != 0 {
+			if row.Raw == "" {
+				row.State = eventDecided
+			}
+			evs = append(evs, waiting{row, a.events[i]})
+		}
+	}
+	return evs
+}
+
 // alone runs f in a transaction of its own, waiting for a database that is
-// away; fail takes any other error.
-func (b *Bot) alone(ctx context.Context, f func(*Turn) error, fail func(error)) {
+// away; fail takes any other error. It is false when ctx ended before.
+func (b *Bot) alone(ctx context.Context, f func(*Turn) error, fail func(error)) bool {
 	for {
 		err := b.guarded(ctx, f)
 		switch {
 		case err == nil:
-			return
+			return true
 		case errors.Is(err, ErrAway), errors.Is(err, ErrFull), ctx.Err() != nil:
 			b.log.Error("decider: waiting for the database", "err", err)
 			if !b.pause(ctx) {
-				return
+				return false
 			}
 		default:
 			fail(err)
-			return
+			return true
 		}
 	}
 }
@@ -266,10 +301,7 @@ func (b *Bot) pause(ctx context.Context) bool {
 func (b *Bot) setAside(ctx context.Context, w waiting, why error) {
 	if errors.Is(why, errDecided) {
 		b.log.Warn("decider: an event was committed although the database did not say so", "id", w.row.ID)
-		b.alone(ctx, func(t *Turn) error { return t.readOpen() }, func(err error) {
-			b.log.Error("decider: read what is open", "err", err)
-		})
-		return
+		return // makeSure hands over what it made ready
 	}
 	b.log.Error("decider: event set aside", "id", w.row.ID, "adapter", w.row.Adapter, "kind", w.row.Kind, "err", why)
 	b.alone(ctx, func(t *Turn) error {
@@ -303,8 +335,14 @@ func (b *Bot) guarded(ctx context.Context, f func(*Turn) error) (err error) {
 			b.log.Error("decider: panic", "panic", p, "stack", string(err.(*panicError).stack))
 		}
 	}()
+	committed := false
+	defer func() {
+		if !committed { // or a panic
+			b.cache.end(false)
+		}
+	}()
 	err = b.store.Update(ctx, func(tx Tx) error {
-		t = &Turn{b: b, ctx: ctx, Tx: tx, Now: b.now(), cards: map[tickets.ID]string{}, early: map[string]bool{}}
+		t = &Turn{b: b, ctx: ctx, Tx: cachedTx{tx, &b.cache}, Now: b.now(), cards: map[tickets.ID]string{}, early: map[string]bool{}}
 		if err := f(t); err != nil {
 			return err
 		}
@@ -314,10 +352,14 @@ func (b *Bot) guarded(ctx context.Context, f func(*Turn) error) (err error) {
 		failpoint.Hit("decider.before-commit")
 		return nil
 	})
+	b.away.Store(errors.Is(err, ErrAway) || errors.Is(err, ErrFull))
 	if err != nil {
+		b.unsure = b.unsure || errors.Is(err, ErrAway)
 		return err
 	}
 	failpoint.Hit("decider.committed")
+	committed = true
+	b.cache.end(true)
 	for _, c := range t.cancels {
 		b.box.Cancel(c.link, c.delivery)
 	}
@@ -326,6 +368,11 @@ func (b *Bot) guarded(ctx context.Context, f func(*Turn) error) (err error) {
 		b.dueAt = 0
 	}
 	b.box.Replace(t.renewed...)
+	for i, d := range t.out {
+		if link, ok := b.cache.links.kept[d.Link]; ok {
+			t.out[i].At = &link
+		}
+	}
 	b.box.Add(t.out...)
 	for _, f := range t.after {
 		f()
@@ -351,12 +398,18 @@ func (t *Turn) decideAll(evs []waiting) error {
 			return err
 		}
 		if aside != "" {
+			if w.row.State == eventDecided {
+				return fmt.Errorf("%w: %s", errApart, aside)
+			}
 			if err := t.Tx.SetAside(w.row.ID, aside); err != nil {
 				return err
 			}
 			if err := t.tellAside(w.row); err != nil {
 				return err
 			}
+			continue
+		}
+		if w.row.State == eventDecided {
 			continue
 		}
 		done = append(done, w.row.ID)
@@ -374,6 +427,12 @@ func (t *Turn) decideAll(evs []waiting) error {
 	return err
 }
 
+// errApart: an event that is to be set aside has to be stored whole first.
+var errApart = errors.New("the event is to be set aside")
+
+// errSoon: the event refers to what is being said at this moment.
+var errSoon = errors.New("what the event refers to is not known yet")
+
 // errDecided: the events were decided by a commit whose answer was lost.
 var errDecided = errors.New("the events are decided already")
 
@@ -385,7 +444,8 @@ func (t *Turn) decide(row InboxRow, ev chat.Event) (concerns bool, aside string,
 	late := t.Now.Sub(row.Received) > respondWithin
 	switch e := ev.(type) {
 	case *chat.Posted:
-		return t.posted(row, e)
+		p := *e // what is cut from its text must be there when it is decided again
+		return t.posted(row, &p)
 	case *chat.Edited:
 		concerns, err = t.edited(row.Adapter, e)
 	case *chat.Deleted:
@@ -426,7 +486,8 @@ const respondWithin = 1900 * time.Millisecond
 // tick does what is due and tells when to look again. It reads the tables only
 // when something is due or has been set since: dueAt is the decider's own.
 func (b *Bot) tick(ctx context.Context) (time.Duration, error) {
-	if now := b.now(); b.dueAt > now {
+	now := b.now()
+	if b.dueAt > now {
 		return b.dueAt.Sub(now), nil
 	}
 	next := time.Minute
@@ -441,7 +502,6 @@ func (b *Bot) tick(ctx context.Context) (time.Duration, error) {
 		if err != nil {
 			return err
 		}
-		now := b.now()
 		for _, tm := range timers {
 			if tm.Due > now {
 				next = min(next, tm.Due.Sub(now))
@@ -484,6 +544,9 @@ func (b *Bot) tick(ctx context.Context) (time.Duration, error) {
 	}
 	for _, tm := range due {
 		b.alone(ctx, func(t *Turn) error {
+			if now, ok, err := t.Tx.Timer(tm.Name); err != nil || !ok || now.Due != tm.Due {
+				return err // done by a commit whose answer was lost
+			}
 			if err := t.Tx.DropTimer(tm.Name); err != nil {
 				return err
 			}
@@ -497,7 +560,7 @@ func (b *Bot) tick(ctx context.Context) (time.Duration, error) {
 	if len(due) > 0 {
 		next = 0 // there may be more
 	}
-	b.dueAt = b.now().Add(max(next, time.Millisecond))
+	b.dueAt = now.Add(max(next, time.Millisecond)) // of the moment it looked, however long that took
 	return max(next, time.Millisecond), nil
 }
 
@@ -512,6 +575,8 @@ func (t *Turn) timer(tm Timer) error {
 		return t.releaseAnswers(tm)
 	case timerParked:
 		return t.neverBack(tm)
+	case timerIncident:
+		return t.remind(tm)
 	case timerEarly:
 		delete(t.b.early, tm.Name) // its message never came
 		return nil

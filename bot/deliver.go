@@ -254,6 +254,7 @@ func (t *Turn) mirror(tk *tickets.Ticket, e *tickets.Entry, from tickets.Link, l
 		if link.ID == from.ID {
 			continue
 		}
+		l.Flat = t.b.flat(link.Place())
 		c := t.b.render.Line(l)
 		if _, err := t.text(outbox.Say, link, outbox.Payload{Content: &c}, func(d *outbox.Delivery) { d.Entry = e.ID }); err != nil {
 			return err
@@ -286,6 +287,9 @@ func (t *Turn) reviveTeam(tk *tickets.Ticket, d *Desk, ls []tickets.Link) ([]tic
 	}
 	return ls, nil
 }
+
+// flat tells whether a place shows lines alone, which have no thread.
+func (b *Bot) flat(p chat.Place) bool { return b.caps(p).Threads == chat.None }
 
 func (b *Bot) page(id tickets.ID) string {
 	if b.opt.Links == nil {

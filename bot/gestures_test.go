@@ -123,7 +123,7 @@ func crossingIsAskedAbout(t *testing.T, on setup) {
 	w := newWorld(t, on, long)
 	card := w.ticketByMail("croisement")
 	note := w.post("camille", "equipe", card.ID, "Essayez ceci")
-	w.find("equipe", "note", has("Essayez ceci"))
+	w.kept(1, "Essayez ceci") // order is by arrival here, not by the time of writing
 	w.write(playground.Letter{By: "alice", Subject: "Re: croisement", Text: "Oubliez, c'est réglé", Answers: w.mail("ack", func(m playground.Mail) bool { return true }).ID})
 	w.find("equipe", "second message", has("c'est réglé"))
 	w.react("camille", note.ID, "✉️")
@@ -458,5 +458,23 @@ func nothingIsLostOverARestart(t *testing.T, on setup) {
 	})
 	if n := w.count(w.rich, "equipe", func(m playground.Message) bool { return m.Card }); n != 1 {
 		t.Errorf("%d cards, want 1", n)
+	}
+}
+
+// TestNewInTheTeam: who speaks in the team's room for the first time is told
+// in private how to work there, once.
+func TestNewInTheTeam(t *testing.T) {
+	w := newWorld(t)
+	card := w.ticketByMail("un premier jour")
+	w.post("sacha", "equipe", card.ID, "bonjour, je suis là")
+	w.find("permanence+sacha", "the welcome", fromBot("Bienvenue dans l’équipe"))
+	w.post("sacha", "equipe", card.ID, "et voilà")
+	w.post("camille", "equipe", card.ID, "bonjour Sacha")
+	w.kept(1, "bonjour Sacha")
+	if n := w.count(w.rich, "permanence+sacha", fromBot("Bienvenue")); n != 1 {
+		t.Errorf("welcomed %d times", n)
+	}
+	if n := w.count(w.rich, "camille+permanence", fromBot("Bienvenue")); n != 0 {
+		t.Error("an agent is welcomed as somebody new")
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"permanence/bot/chat"
@@ -58,9 +60,9 @@ func (in inlet) Handle(ctx context.Context, events []chat.Event, cursor chat.Cur
 	}
 	if failpoint.On("sync") {
 		late := context.WithoutCancel(ctx)
-		time.AfterFunc(300*time.Millisecond, func() { _ = b.accept(late, in.adapter, rows, kept, cursor) })
+		time.AfterFunc(300*time.Millisecond, func() { _ = b.accept(late, arrival{adapter: in.adapter, rows: rows, events: kept, cursor: cursor}) })
 	} else if len(rows) > 0 || cursor.Name != "" {
-		if err := b.accept(ctx, in.adapter, rows, kept, cursor); err != nil {
+		if err := b.receive(ctx, arrival{in.adapter, rows, kept, cursor, make(chan error, 1)}); err != nil {
 			return err
 		}
 	}
@@ -84,30 +86,82 @@ func ours(ev chat.Event) bool {
 	return false
 }
 
+// arrival is what one call of Handle brought.
+type arrival struct {
+	adapter string
+	rows    []InboxRow
+	events  []chat.Event
+	cursor  chat.Cursor
+	done    chan error // of the decider, where it took the whole
+}
+
+// store inserts the events and the cursor. Where they are decided in the same
+// transaction, those without an original are stored as decided, and so without
+// a body.
+func (a arrival) store(tx Tx, decided bool) error {
+	rows := slices.Clone(a.rows)
+	for i := range rows {
+		if decided && rows[i].Raw == "" {
+			rows[i].State, rows[i].Body = eventDecided, ""
+		}
+	}
+	if err := tx.StoreEvents(rows); err != nil {
+		return err
+	}
+	for i := range rows {
+		a.rows[i].ID = rows[i].ID
+	}
+	if a.cursor.Name != "" {
+		return tx.SetCursor(a.adapter, a.cursor)
+	}
+	return nil
+}
+
+// again answers what was offered twice and is decided already.
+func (a arrival) again() {
+	for i, row := range a.rows {
+		if answer := responder(a.events[i]); row.ID == 0 && answer != nil {
+			answer(chat.Answer{})
+		}
+	}
+}
+
+// receive stores what arrived. A decider that has nothing else to do stores
+// and decides in one transaction; where that fails, and in a flood, events are
+// stored here and decided in groups.
+func (b *Bot) receive(ctx context.Context, a arrival) error {
+	b.queue.arriving.Add(1)
+	defer b.queue.arriving.Add(-1)
+	if b.queue.offer(a) {
+		select {
+		case err := <-a.done:
+			if err == nil || errors.Is(err, ErrAway) || errors.Is(err, ErrFull) {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return b.accept(ctx, a)
+}
+
 // accept commits rows and hands those that are new to the decider. The lock
 // keeps the order in memory that of the IDs.
-func (b *Bot) accept(ctx context.Context, adapter string, rows []InboxRow, events []chat.Event, cursor chat.Cursor) error {
+func (b *Bot) accept(ctx context.Context, a arrival) error {
 	b.queue.store.Lock()
 	defer b.queue.store.Unlock()
-	err := b.store.Update(ctx, func(tx Tx) error {
-		if err := tx.StoreEvents(rows); err != nil {
-			return err
+	if err := b.store.Update(ctx, func(tx Tx) error { return a.store(tx, false) }); err != nil {
+		if errors.Is(err, ErrAway) {
+			b.queue.look() // they may be stored all the same, and known when they are offered again
 		}
-		if cursor.Name != "" {
-			return tx.SetCursor(adapter, cursor)
-		}
-		return nil
-	})
-	if err != nil {
 		return fmt.Errorf("store events: %w", err)
 	}
-	for i, row := range rows {
+	for i, row := range a.rows {
 		if row.ID != 0 {
-			b.queue.event(row, events[i])
-		} else if answer := responder(events[i]); answer != nil {
-			answer(chat.Answer{}) // the same press offered twice
+			b.queue.event(row, a.events[i])
 		}
 	}
+	a.again()
 	return nil
 }
 
@@ -150,9 +204,12 @@ const queueLimit = 4096
 // queue is what the decider takes from: events in the order of their rows,
 // results of deliveries, and requests of the program itself.
 type queue struct {
-	store sync.Mutex // held while rows are stored, so that order stays
+	store    sync.Mutex   // held while rows are stored, so that order stays
+	arriving atomic.Int32 // calls of Handle under way
 
 	mu       sync.Mutex
+	idle     bool     // the decider waits for something to do
+	whole    *arrival // to be stored and decided at once
 	events   []waiting
 	results  []outbox.Result
 	requests []request
@@ -167,6 +224,34 @@ type request struct {
 	done chan error
 }
 
+// offer hands an arrival to a decider that has nothing else to do.
+func (q *queue) offer(a arrival) bool {
+	q.mu.Lock()
+	ok := q.idle && q.whole == nil && len(q.events) == 0 && !q.overflow && q.arriving.Load() == 1
+	if ok {
+		q.whole = &a
+	}
+	q.mu.Unlock()
+	if ok {
+		q.poke()
+	}
+	return ok
+}
+
+// waits tells whether events wait in memory.
+func (q *queue) waits() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.events) > 0
+}
+
+// rest says whether the decider waits for something to do.
+func (q *queue) rest(idle bool) {
+	q.mu.Lock()
+	q.idle = idle
+	q.mu.Unlock()
+}
+
 func (q *queue) event(row InboxRow, ev chat.Event) {
 	q.mu.Lock()
 	if q.overflow || len(q.events) >= queueLimit {
@@ -179,9 +264,26 @@ func (q *queue) event(row InboxRow, ev chat.Event) {
 	q.poke()
 }
 
+// noteDelay is how long a result waits for company: what arrives meanwhile is
+// committed with it, and an event that follows close on an answer need not wait
+// for a commit of its own. A kill in this time may have a message said twice
+// where the network carries no key, so it is short.
+const noteDelay = time.Millisecond
+
 func (q *queue) result(r outbox.Result) {
 	q.mu.Lock()
 	q.results = append(q.results, r)
+	first := len(q.results) == 1
+	q.mu.Unlock()
+	if first {
+		time.AfterFunc(noteDelay, q.poke)
+	}
+}
+
+// look has the waiting events read from the database.
+func (q *queue) look() {
+	q.mu.Lock()
+	q.overflow = true
 	q.mu.Unlock()
 	q.poke()
 }
@@ -200,19 +302,42 @@ func (q *queue) poke() {
 	}
 }
 
+// work is what the decider takes from the queue at once.
+type work struct {
+	events   []waiting
+	results  []outbox.Result
+	requests []request
+	whole    *arrival
+	// load: no events are here, and some wait in the database above after.
+	load  bool
+	after tickets.ID
+}
+
+func (w work) empty() bool {
+	return len(w.events)+len(w.results)+len(w.requests) == 0 && w.whole == nil
+}
+
 // take empties the queue, at most limit events.
-func (q *queue) take(limit int) (evs []waiting, res []outbox.Result, reqs []request, load bool, after tickets.ID) {
+func (q *queue) take(limit int) (w work) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	w.events = q.first(limit)
+	w.results, q.results = q.results, nil
+	w.requests, q.requests = q.requests, nil
+	w.whole, q.whole = q.whole, nil
+	w.load, w.after = len(w.events) == 0 && q.overflow, q.last
+	return w
+}
+
+// first takes events alone; q.mu is held.
+func (q *queue) first(limit int) []waiting {
 	n := min(limit, len(q.events))
-	evs = q.events[:n:n]
+	evs := q.events[:n:n]
 	q.events = q.events[n:]
 	if len(q.events) == 0 {
 		q.events = nil
 	}
-	res, q.results = q.results, nil
-	reqs, q.requests = q.requests, nil
-	return evs, res, reqs, len(evs) == 0 && q.overflow, q.last
+	return evs
 }
 
 // refill puts events read from the database into the empty queue; a short read
@@ -242,8 +367,11 @@ func (b *Bot) Request(ctx context.Context, f func(*Turn) error) error {
 	}
 }
 
-// boxSource is what the outbox reads of the store.
-type boxSource struct{ s Store }
+// boxSource is what the outbox reads of the store, and the way to the decider.
+type boxSource struct {
+	s      Store
+	decide func(context.Context, func(*Turn) error) error
+}
 
 func (s boxSource) Link(ctx context.Context, id tickets.ID) (l tickets.Link, err error) {
 	err = s.s.View(ctx, func(tx Tx) error { l, err = tx.Link(id); return err })
@@ -277,14 +405,19 @@ func (s boxSource) Recipients(ctx context.Context, id tickets.ID) (rs []outbox.R
 	return rs, err
 }
 
+// CountAttempt goes through the decider: a row that it changes must not be
+// overwritten by what was read of it before.
 func (s boxSource) CountAttempt(ctx context.Context, id tickets.ID, attempts int) error {
-	return s.s.Update(ctx, func(tx Tx) error {
-		d, err := tx.Delivery(id)
+	return s.decide(ctx, func(t *Turn) error {
+		d, err := t.Tx.Delivery(id)
 		if err != nil {
 			return err
 		}
+		if !d.State.Open() {
+			return fmt.Errorf("delivery %d needs no further attempt: it is %s", id, d.State)
+		}
 		d.Attempts = attempts
-		return tx.UpdateDelivery(d)
+		return t.Tx.UpdateDelivery(d)
 	})
 }
 

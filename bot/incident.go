@@ -4,15 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"permanence/bot/chat"
-	"permanence/bot/outbox"
+	"permanence/internal/markup"
 	"permanence/statuspage"
 	"permanence/tickets"
 )
 
 // speech speaks of incidents in a language.
 func (b *Bot) speech(lang string) statuspage.Speech {
-	s := statuspage.Speech{When: statuspage.When{Lang: lang, Loc: b.opt.Location}}
+	s := statuspage.Speech{When: statuspage.When{Lang: lang, Loc: b.opt.Location}, Now: statuspage.Time(b.now())}
 	if b.opt.Links != nil {
 		s.URL = strings.TrimSuffix(b.opt.Links.Incident(0), "/incidents/0")
 	}
@@ -27,7 +26,14 @@ func (b *Bot) statusLang() string {
 }
 
 func (c *Call) origin() statuspage.Origin {
-	return statuspage.Origin{At: statuspage.Time(c.Now), By: int64(c.Person), Lang: c.b.statusLang(), Place: c.Place()}
+	o := c.Turn.origin()
+	o.By, o.Place = int64(c.Person), c.Place()
+	return o
+}
+
+// origin is the program's own.
+func (t *Turn) origin() statuspage.Origin {
+	return statuspage.Origin{At: statuspage.Time(t.Now), Lang: t.b.statusLang(), Loc: t.b.opt.Location}
 }
 
 // refusal makes a refusal of the status page an answer.
@@ -38,41 +44,102 @@ func (c *Call) refusal(err error) error {
 	return err
 }
 
-// StartIncident announces an incident in every status room.
+// StartIncident announces an incident in every status room. What was not
+// recognised is asked about after.
 func (c *Call) StartIncident(text string) error {
 	if ok, err := c.confirmed(text); !ok {
 		return err
 	}
-	inc, u, err := statuspage.Start(c.origin(), c.b.opt.Status.Components, text)
+	o := c.origin()
+	main, others := statuspage.Versions(text, o.Lang)
+	if main == "" && len(others) > 0 {
+		main, o.Lang, others = others[0].Body, others[0].Lang, nil
+	}
+	inc, u, err := statuspage.Start(o, c.b.opt.Status.Components, main)
 	if err != nil {
 		return c.refusal(err)
 	}
-	if err := c.Tx.AddIncident(&inc); err != nil {
-		return err
-	}
-	u.Incident = inc.ID
-	e, err := c.statement(&inc, &u)
-	if err != nil {
-		return err
-	}
-	sp := c.b.speech(c.b.statusLang())
-	for _, room := range c.b.opt.Status.Rooms {
-		l := tickets.Link{Incident: tickets.ID(inc.ID), Kind: tickets.Announcement, Adapter: room.Adapter, Room: room.Room,
-			Audiences: tickets.Everyone, Rootless: true, Created: c.Now}
-		if err := c.Tx.AddLink(&l); err != nil {
-			return err
-		}
-		root, err := c.text(outbox.Say, l, outbox.Payload{Content: &chat.Content{Text: sp.StartText(inc, u), Link: sp.Link(inc.ID)}},
-			func(d *outbox.Delivery) { d.Entry = e })
+	publish := func(c *Call) error {
+		now := statuspage.Time(c.Now) // later than it was noticed, where it was previewed
+		inc.Published, inc.Updated, u.Published = now, now, now
+		n, err := c.publishNew(&inc, &u, others)
 		if err != nil {
 			return err
 		}
-		l.Root = root.ID
-		if err := c.Tx.UpdateLink(l); err != nil {
+		lines := []string{c.T("incident.started", "Number", fmt.Sprint(inc.ID), "Count", n, "Link", c.b.speech(c.Lang).Link(inc.ID))}
+		lines = append(lines, c.understood(inc)...)
+		if len(inc.Affected) > 0 {
+			var services []string
+			for _, a := range inc.Affected {
+				services = append(services, markup.Inert(a.Name))
+			}
+			lines = append(lines, c.T("incident.read", "Number", fmt.Sprint(inc.ID), "Impact", inc.Impact.Text().In(c.Lang), "Services", strings.Join(services, ", ")))
+		}
+		for _, ask := range statuspage.Unrecognised(o, inc, main) {
+			lines = append(lines, ask.In(c.Lang))
+		}
+		return c.Answer(strings.Join(lines, "\n"))
+	}
+	if c.b.opt.Status.Preview {
+		return c.preview(text, 0, c.b.speech(o.Lang).StartText(inc, u), c.understood(inc), publish)
+	}
+	return publish(c)
+}
+
+// understood tells in full what was understood of a text's times.
+func (c *Call) understood(inc statuspage.Incident) (lines []string) {
+	w := statuspage.When{Lang: c.Lang, Loc: c.b.opt.Location}
+	if inc.Kind == statuspage.Maintenance {
+		return []string{c.T("work.when", "When", w.Echo(inc.ScheduledFor, inc.ScheduledUntil))}
+	}
+	if inc.Started != 0 && inc.Started < inc.Published {
+		lines = append(lines, c.T("incident.since", "When", w.Echo(inc.Started, 0)))
+	}
+	if inc.NextWord != 0 {
+		lines = append(lines, c.T("incident.promised", "When", w.Echo(inc.NextWord, 0)))
+	}
+	return lines
+}
+
+// publishNew stores a new incident, or planned work, and says it everywhere.
+func (c *Call) publishNew(inc *statuspage.Incident, u *statuspage.Update, others []statuspage.Version) (rooms int, err error) {
+	if err := c.Tx.AddIncident(inc); err != nil {
+		return 0, err
+	}
+	u.Incident = inc.ID
+	e, err := c.statement(inc, u, c.Name)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.translate(inc, *u, true, others); err != nil {
+		return 0, err
+	}
+	if inc.Kind == statuspage.Unplanned || inc.State != statuspage.Scheduled || c.b.policy().AtCreation {
+		if rooms, err = c.announce(inc, u, e); err != nil {
+			return rooms, err
+		}
+	}
+	return rooms, c.follow(inc)
+}
+
+// translate stores the same words in further languages.
+func (c *Call) translate(inc *statuspage.Incident, u statuspage.Update, first bool, others []statuspage.Version) error {
+	for _, v := range others {
+		next, title, text, err := statuspage.Translate(c.origin(), c.b.opt.Status.Components, *inc, u, first, v)
+		if err != nil {
+			return err
+		}
+		*inc = next
+		if title.Body != "" {
+			if err := c.Tx.PutTitle(inc.ID, title); err != nil {
+				return err
+			}
+		}
+		if err := c.Tx.PutText(u.ID, text); err != nil {
 			return err
 		}
 	}
-	return c.Answer(c.T("incident.started", "Number", fmt.Sprint(inc.ID), "Count", len(c.b.opt.Status.Rooms), "Link", sp.Link(inc.ID)))
+	return nil
 }
 
 // confirmed asks once before an internal name is told to everybody: the same
@@ -88,22 +155,27 @@ func (c *Call) confirmed(text string) (bool, error) {
 	return false, c.Answer("⚠️ " + c.T("ask.inside", "Word", word) + " " + c.T("ask.again-command"))
 }
 
-// statement stores an update and its entry.
-func (c *Call) statement(inc *statuspage.Incident, u *statuspage.Update) (tickets.ID, error) {
-	e := tickets.Entry{Incident: tickets.ID(inc.ID), Kind: tickets.Auto, Audience: tickets.Everyone, Author: c.Person, Name: c.Name,
-		Body: u.Body, Revision: 1, At: c.Now}
-	if err := c.Tx.AddEntry(&e, ""); err != nil {
+// statement stores an update and its entry; name is its author's.
+func (t *Turn) statement(inc *statuspage.Incident, u *statuspage.Update, name string) (tickets.ID, error) {
+	e := tickets.Entry{Incident: tickets.ID(inc.ID), Kind: tickets.Auto, Audience: tickets.Everyone, Author: tickets.ID(u.Author), Name: name,
+		Body: u.Body, Revision: 1, At: t.Now}
+	if err := t.Tx.AddEntry(&e, ""); err != nil {
 		return 0, err
 	}
 	u.Entry = statuspage.ID(e.ID)
-	if changed := c.b.opt.Changed; changed != nil {
-		c.After(changed)
-	}
-	return e.ID, c.Tx.AddUpdate(u)
+	t.pageChanged()
+	return e.ID, t.Tx.AddUpdate(u)
 }
 
-// choose is the incident that a command is about.
-func (c *Call) choose(number int64, raw, rest string) (statuspage.Incident, string, error) {
+// pageChanged tells the page, once this is on disk.
+func (t *Turn) pageChanged() {
+	if f := t.b.opt.Changed; f != nil {
+		t.After(f)
+	}
+}
+
+// choose is the open incident, or planned work, that a command is about.
+func (c *Call) choose(kind statuspage.Kind, number int64, raw, rest string) (statuspage.Incident, string, error) {
 	open, err := c.Tx.OpenIncidents()
 	if err != nil {
 		return statuspage.Incident{}, "", err
@@ -114,17 +186,20 @@ func (c *Call) choose(number int64, raw, rest string) (statuspage.Incident, stri
 				return i, rest, nil
 			}
 		}
-		_, err := c.Tx.Incident(number)
+		known, err := c.Tx.Incident(number)
 		if isNotFound(err) && len(open) == 1 && rest != "" && c.ID == "incident.update" {
 			return open[0], raw, nil // there is no such incident: the number was a part of the text
 		}
 		if err != nil && !isNotFound(err) {
 			return statuspage.Incident{}, "", err
 		}
-		inc, _, err := statuspage.Choose(open, statuspage.Unplanned, 0, fmt.Sprint(number))
+		if err == nil && kind == statuspage.Maintenance {
+			return known, rest, nil // over: the use case says so
+		}
+		inc, _, err := statuspage.Choose(open, kind, 0, fmt.Sprint(number))
 		return inc, rest, err
 	}
-	inc, text, err := statuspage.Choose(open, statuspage.Unplanned, 0, "")
+	inc, text, err := statuspage.Choose(open, kind, 0, "")
 	if err == nil {
 		text = rest
 	}
@@ -132,182 +207,126 @@ func (c *Call) choose(number int64, raw, rest string) (statuspage.Incident, stri
 }
 
 // UpdateIncident says a word in each incident's thread and keeps the headline
-// up to date.
+// up to date. A text that is in another language alone is the last word's
+// translation.
 func (c *Call) UpdateIncident(number int64, raw, rest string) error {
-	inc, text, err := c.choose(number, raw, rest)
+	inc, text, err := c.choose(statuspage.Unplanned, number, raw, rest)
 	if err != nil {
 		return c.refusal(err)
 	}
 	if ok, err := c.confirmed(text); !ok {
 		return err
 	}
-	inc, u, err := statuspage.AddUpdate(c.origin(), inc, text)
+	main, others := statuspage.Versions(text, c.b.statusLang())
+	if main == "" && len(others) > 0 {
+		return c.translateLast(inc, others)
+	}
+	inc, u, err := statuspage.AddUpdate(c.origin(), inc, main)
 	if err != nil {
 		return c.refusal(err)
 	}
-	n, err := c.tellIncident(&inc, &u, false)
-	if err != nil {
-		return err
-	}
-	return c.Answer(c.T("incident.updated", "Number", fmt.Sprint(inc.ID), "Count", n))
+	return c.say(text, inc, u, others, c.b.speech(c.b.statusLang()).UpdateText(inc, u), "incident.updated", c.understoodPromise(inc))
+}
+
+func (c *Call) understoodPromise(inc statuspage.Incident) []string {
+	inc.Started, inc.Kind = 0, statuspage.Unplanned
+	return c.understood(inc)
 }
 
 // EndIncident gives the end report to every room that heard the start.
 func (c *Call) EndIncident(number int64, raw, rest string) error {
-	inc, text, err := c.choose(number, raw, rest)
+	return c.end(statuspage.Unplanned, number, raw, rest, "incident.ended", statuspage.End)
+}
+
+// end ends an incident or planned work, in one of several ways.
+func (c *Call) end(kind statuspage.Kind, number int64, raw, rest, answer string,
+	how func(statuspage.Origin, statuspage.Incident, string) (statuspage.Incident, statuspage.Update, error)) error {
+	inc, text, err := c.choose(kind, number, raw, rest)
 	if err != nil {
 		return c.refusal(err)
 	}
 	if ok, err := c.confirmed(text); !ok {
 		return err
 	}
-	inc, u, err := statuspage.End(c.origin(), inc, text)
+	main, others := statuspage.Versions(text, c.b.statusLang())
+	inc, u, err := how(c.origin(), inc, main)
 	if err != nil {
 		return c.refusal(err)
 	}
-	n, err := c.tellIncident(&inc, &u, true)
-	if err != nil {
-		return err
-	}
-	return c.Answer(c.T("incident.ended", "Number", fmt.Sprint(inc.ID), "Count", n))
-}
-
-func (c *Call) tellIncident(inc *statuspage.Incident, u *statuspage.Update, end bool) (rooms int, err error) {
-	if err := c.Tx.UpdateIncident(inc); err != nil {
-		return 0, err
-	}
-	u.Incident = inc.ID
-	e, err := c.statement(inc, u)
-	if err != nil {
-		return 0, err
-	}
-	links, err := c.Tx.IncidentLinks(tickets.ID(inc.ID))
-	if err != nil {
-		return 0, err
-	}
 	us, err := c.Tx.IncidentUpdates(inc.ID)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	sp := c.b.speech(c.b.statusLang())
-	for _, l := range links {
-		if l.Kind != tickets.Announcement || l.Gone {
-			continue // it never heard the start: it is owed no end
-		}
-		text := sp.UpdateText(*inc, *u)
-		if end {
-			text = sp.EndText(*inc, *u, len(us))
-		}
-		if _, err := c.text(outbox.Say, l, outbox.Payload{Content: &chat.Content{Text: text, Link: sp.Link(inc.ID)}},
-			func(d *outbox.Delivery) { d.Entry = e }); err != nil {
-			return rooms, err
-		}
-		head := chat.Content{Text: sp.HeadlineText(*inc, *u), Link: sp.Link(inc.ID)}
-		if err := c.state(outbox.Card, l, "card", outbox.Payload{Content: &head, TargetDelivery: l.Root}); err != nil {
-			return rooms, err
-		}
-		rooms++
-	}
-	return rooms, nil
+	return c.say(text, inc, u, others, c.b.speech(c.b.statusLang()).EndText(inc, u, len(us)+1), answer, nil)
 }
 
-// incidentFailed tells the team place that a room was not told.
-func (t *Turn) incidentFailed(d outbox.Delivery, link tickets.Link) error {
-	inc, err := t.Tx.Incident(int64(d.Incident))
+// say publishes an update, after a preview where the configuration wants one.
+func (c *Call) say(text string, inc statuspage.Incident, u statuspage.Update, others []statuspage.Version, shown, answer string, understood []string) error {
+	aloud := c.aloud(inc, u)
+	publish := func(c *Call) error {
+		n, err := c.tellIncident(&inc, &u, c.Name, aloud)
+		if err != nil {
+			return err
+		}
+		if err := c.translate(&inc, u, false, others); err != nil {
+			return err
+		}
+		lines := append([]string{c.T(answer, "Number", fmt.Sprint(inc.ID), "Count", n)}, understood...)
+		return c.Answer(strings.Join(lines, "\n"))
+	}
+	if !c.b.opt.Status.Preview {
+		return publish(c)
+	}
+	stored, err := c.Tx.Incident(inc.ID)
 	if err != nil {
 		return err
 	}
-	lang := t.b.lang(nil)
-	return t.tellTeam(inc, markFailed+" "+t.b.t(lang, "incident.failed", "Number", fmt.Sprint(inc.ID),
-		"Where", link.Adapter+":"+link.Room, "Reason", d.ReasonText().In(lang)))
-}
-
-func (t *Turn) tellTeam(inc statuspage.Incident, text string) error {
-	p := inc.Team()
-	if p.Adapter == "" || t.b.opt.Adapters[p.Adapter] == nil {
-		return t.tellTeams(text)
-	}
-	link, err := t.Tx.RoomLink(p, t.Now)
-	if err != nil {
-		return err
-	}
-	_, err = t.text(outbox.Say, link, outbox.Payload{Content: &chat.Content{Text: text, Notice: true}}, nil)
-	return err
-}
-
-// incidentHeard notes when every room that heard the start has heard the end,
-// and says so once.
-func (t *Turn) incidentHeard(id tickets.ID) error {
-	inc, err := t.Tx.Incident(int64(id))
-	if err != nil || inc.Open() || inc.EndedEverywhere != 0 {
-		return err
-	}
-	rows, err := t.Ledger(id)
-	if err != nil {
-		return err
-	}
-	failed := 0
-	for _, r := range rows {
-		if r.Waiting {
-			return nil
+	before := stored.Updated
+	return c.preview(text, inc.ID, shown, understood, func(c *Call) error {
+		stored, err := c.Tx.Incident(inc.ID)
+		if err != nil {
+			return err
 		}
-		if r.Failed != "" {
-			failed++
+		if stored.Updated != before {
+			return c.Answer(c.T("incident.draft-changed", "Number", fmt.Sprint(inc.ID)))
 		}
-	}
-	if failed > 0 {
-		return nil // each failure has been told, and `incident where` lists them
-	}
-	inc.EndedEverywhere = statuspage.Time(t.Now)
-	if err := t.Tx.UpdateIncident(&inc); err != nil {
-		return err
-	}
-	return t.tellTeam(inc, t.b.t(t.b.lang(nil), "incident.everywhere", "Number", fmt.Sprint(inc.ID), "Count", len(rows)))
-}
-
-// Heard is what one room got of an incident.
-type Heard struct {
-	Place   chat.Place
-	Said    int  // statements said there
-	Waiting bool // something is still on its way
-	Failed  string
-	Started bool // it heard the start
-}
-
-// Ledger tells for each room what it got of an incident.
-func (t *Turn) Ledger(id tickets.ID) ([]Heard, error) {
-	links, err := t.Tx.IncidentLinks(id)
-	if err != nil {
-		return nil, err
-	}
-	ds, err := t.Tx.IncidentDeliveries(id)
-	if err != nil {
-		return nil, err
-	}
-	var rows []Heard
-	for _, l := range links {
-		if l.Kind != tickets.Announcement {
-			continue
-		}
-		h := Heard{Place: l.Place()}
-		for i := range ds {
-			d := &ds[i]
-			if d.Link != l.ID || !d.Op.IsText() {
-				continue
-			}
-			switch {
-			case d.State.Open():
-				h.Waiting = true
-			case d.State == outbox.Done:
-				h.Said++
-				if d.ID == l.Root {
-					h.Started = true
-				}
-			case d.State == outbox.Failed || d.State == outbox.Superseded:
-				h.Failed = d.ReasonText().In(t.b.lang(nil))
+		now := statuspage.Time(c.Now)
+		for _, at := range []*statuspage.Time{&inc.Resolved, &inc.Started, &inc.Updated} {
+			if *at == u.Published { // it happens when it is said, not when it was shown
+				*at = now
 			}
 		}
-		rows = append(rows, h)
+		u.Published = now
+		return publish(c)
+	})
+}
+
+// aloud tells whether rooms are told of an update: of the beginning and the
+// end of planned work where the policy says so, of everything else always.
+func (c *Call) aloud(inc statuspage.Incident, u statuspage.Update) bool {
+	switch {
+	case inc.Kind != statuspage.Maintenance || inc.Cancelled:
+		return true
+	case c.ID == "maintenance.start":
+		return c.b.policy().AtStart
+	case u.State == statuspage.Completed:
+		return c.b.policy().AtEnd
 	}
-	return rows, nil
+	return true
+}
+
+// translateLast gives the last word in further languages.
+func (c *Call) translateLast(inc statuspage.Incident, others []statuspage.Version) error {
+	us, err := c.Tx.IncidentUpdates(inc.ID)
+	if err != nil || len(us) == 0 {
+		return err
+	}
+	if err := c.translate(&inc, us[len(us)-1], len(us) == 1, others); err != nil {
+		return c.refusal(err)
+	}
+	c.pageChanged()
+	if err := c.Tx.UpdateIncident(&inc); err != nil {
+		return err
+	}
+	return c.Answer(c.T("incident.translated", "Number", fmt.Sprint(inc.ID), "Lang", others[0].Lang))
 }

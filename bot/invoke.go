@@ -38,6 +38,11 @@ type Call struct {
 	Event   string       // its ID
 	ID      string       // of the verb
 	Pressed bool         // a button called
+	// Submitted: a form called, with what was filled in.
+	Submitted bool
+
+	// machine: no person calls, but the machine itself.
+	machine bool
 
 	respond func(chat.Answer)
 	answer  chat.Answer
@@ -252,7 +257,7 @@ func (c *Call) Answer(text string) error {
 
 // Form opens a form for the caller; false where the network cannot.
 func (c *Call) Form(f chat.Form) bool {
-	if c.respond == nil || c.b.caps(c.Place()).Forms == chat.None {
+	if c.respond == nil || c.machine || c.b.caps(c.Place()).Forms == chat.None {
 		return false
 	}
 	c.answer.Form = &f
@@ -323,16 +328,20 @@ func (t *Turn) pressed(adapter string, ev *chat.Pressed) (bool, error) {
 	return true, c.bind(ev.Action, args)
 }
 
-// submitted runs the verb of a form with its text.
+// submitted runs the verb of a form with what was filled in: the form's value,
+// the field "first", and the text, as if they had been typed in this order.
 func (t *Turn) submitted(adapter string, ev *chat.Submitted) (bool, error) {
 	c, err := t.interactive(adapter, ev.Head(), ev.Respond)
 	if err != nil {
 		return false, err
 	}
 	defer c.flush()
+	c.Submitted = true
 	args := ev.Fields["text"]
-	if ev.Value != "" {
-		args = "#" + strings.TrimPrefix(ev.Value, "#") + " " + args
+	for _, before := range []string{ev.Fields["first"], ev.Value} {
+		if before = strings.TrimSpace(before); before != "" {
+			args = before + " " + args
+		}
 	}
 	return true, c.bind(ev.Form, args)
 }

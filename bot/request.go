@@ -3,6 +3,7 @@ package bot
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"permanence/bot/chat"
 	"permanence/bot/outbox"
@@ -192,7 +193,7 @@ func (t *Turn) openTeamRoom(tk *tickets.Ticket, room chat.Place, e *tickets.Entr
 	if err := t.Tx.AddLink(&l); err != nil {
 		return l, err
 	}
-	card, err := t.card(tk, e, files)
+	card, err := t.card(tk, e, files, room)
 	if err != nil {
 		return l, err
 	}
@@ -252,7 +253,7 @@ func (t *Turn) commented(tk *tickets.Ticket, e *tickets.Entry, files []tickets.F
 	}
 	line := t.outsideLine(tk, e, link)
 	line.Hints = append(line.Hints, hints...)
-	if tk.Owner != 0 && takesPart && !quiet {
+	if tk.Owner != 0 && takesPart && !quiet && !t.past(p) {
 		err = t.mirrorPinging(tk, e, line, files, tk.Owner)
 	} else {
 		err = t.mirror(tk, e, tickets.Link{}, line, files)
@@ -265,6 +266,14 @@ func (t *Turn) commented(tk *tickets.Ticket, e *tickets.Entry, files []tickets.F
 	}
 	return nil
 }
+
+// past tells that a message was said a while ago, and comes from history: it
+// pings nobody any more.
+func (t *Turn) past(p *chat.Posted) bool {
+	return p.Backlog && t.Now.Sub(tickets.At(p.At)) > pastAfter
+}
+
+const pastAfter = 10 * time.Minute
 
 // outsideLine is a message from outside as the team's rooms show it.
 func (t *Turn) outsideLine(tk *tickets.Ticket, e *tickets.Entry, link tickets.Link) render.Line {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"permanence/bot/chat"
+	"permanence/bot/outbox"
 	"permanence/bot/render"
 	"permanence/tickets"
 )
@@ -61,9 +62,26 @@ func (t *Turn) seenInTeam(d *Desk, adapter string, a chat.Account, person ticket
 	}
 	r, err := t.role(d, adapter, a, person)
 	if err == nil && r == tickets.Nobody {
-		_, err = t.firstSeen(d, person)
+		if r, err = t.firstSeen(d, person); err == nil && r == tickets.Trainee {
+			err = t.welcome(d, adapter, a, person)
+		}
 	}
 	t.After(func() { t.b.colleagues[key] = true })
+	return err
+}
+
+// welcome tells somebody new in the team, in private and once, how to work
+// here.
+func (t *Turn) welcome(d *Desk, adapter string, a chat.Account, person tickets.ID) error {
+	if t.b.caps(chat.Place{Adapter: adapter}).Direct == chat.None {
+		return nil
+	}
+	l, err := t.directRoom(tickets.Link{Kind: tickets.DirectLink, Adapter: adapter, Audiences: tickets.Team, Person: person, Created: t.Now}, a)
+	if err != nil {
+		return err
+	}
+	lang := t.b.lang(d)
+	_, err = t.text(outbox.Say, l, outbox.Payload{Content: &chat.Content{Text: t.b.t(lang, "welcome.team"), Notice: true, Lang: lang}}, nil)
 	return err
 }
 
@@ -96,9 +114,17 @@ func refers(refs []AccountRef, adapter string, a chat.Account) bool {
 	return false
 }
 
-// joined lets what waited for somebody go on.
+// joined lets what waited for somebody go on, and greets whoever has opened a
+// conversation with us.
 func (t *Turn) joined(adapter string, ev *chat.Joined) error {
-	return t.unpark(adapter, ev.From)
+	if err := t.unpark(adapter, ev.From); err != nil {
+		return err
+	}
+	d := t.b.deskFor(adapter)
+	if !ev.Direct || ev.From.Bot || ev.From.Self || d == nil {
+		return nil
+	}
+	return t.tellRoom(chat.Place{Adapter: adapter, Room: ev.Room}, t.b.t(t.b.lang(d), "welcome.direct"), nil)
 }
 
 // left ends the role that somebody had by being in a team room.

@@ -100,7 +100,7 @@ func (t *Turn) done(d outbox.Delivery, r chat.Receipt) error {
 	case outbox.Mark:
 		d.Parts = p.Emoji
 	}
-	d.State, d.DoneAt, d.Body, d.Reason = outbox.Done, t.Now, "{}", ""
+	d.State, d.DoneAt, d.Body, d.Reason, d.Confirmed = outbox.Done, t.Now, "{}", "", r.Confirmed
 	if err := t.Tx.UpdateDelivery(d); err != nil {
 		return err
 	}
@@ -331,6 +331,11 @@ func (t *Turn) outcome(adapter string, o *chat.Outcome) (concerns bool, aside st
 			return false, "", err
 		}
 	}
+	if o.Recipient == "" && (o.State == chat.Accepted || o.State == chat.Delivered) {
+		if err := t.arrived(&d, o); err != nil {
+			return false, "", err
+		}
+	}
 	switch o.State {
 	case chat.Failed:
 		d.SetReason(o.Reason)
@@ -358,10 +363,33 @@ func (t *Turn) outcome(adapter string, o *chat.Outcome) (concerns bool, aside st
 			if err != nil || r.State != tickets.Sent {
 				return true, "", err
 			}
+			if o.Reason != (chat.Text{}) { // it is there, and will be read later
+				tk, err := t.Tx.Ticket(r.Ticket)
+				if err != nil {
+					return true, "", err
+				}
+				return true, "", t.statusLine(&tk, r, markSent+" "+o.Reason.In(t.b.lang(t.b.desks[tk.Desk])))
+			}
 			return true, "", t.mark(r.Ticket, r.Source, markSent)
 		}
 	}
 	return true, "", nil
+}
+
+// arrived takes the news that a part of a delivery was said after all: what
+// waits for another attempt goes on behind it, and nothing is said twice.
+func (t *Turn) arrived(d *outbox.Delivery, o *chat.Outcome) error {
+	switch {
+	case d.State == outbox.Done:
+		d.SetReason(o.Reason)
+		d.Confirmed = d.Confirmed || o.State == chat.Delivered
+	case d.State == outbox.Ready && d.Op == outbox.Say && o.RemoteID != "" && o.Part == len(d.Remotes()):
+		d.SetRemotes(append(d.Remotes(), o.RemoteID))
+		t.renewed = append(t.renewed, *d)
+	default:
+		return nil
+	}
+	return t.Tx.UpdateDelivery(*d)
 }
 
 // muteFor is how long an address that bounced an acknowledgement gets no

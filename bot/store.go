@@ -55,6 +55,9 @@ type InboxRow struct {
 	Reason   string       `db:"reason"`
 }
 
+// eventDecided is the State of an event that has been decided.
+const eventDecided = 1
+
 // Timer is something due later.
 type Timer struct {
 	Name     string       `db:"name"` // unique; setting it again moves it
@@ -87,8 +90,8 @@ type Tx interface {
 }
 
 type inboxTx interface {
-	// StoreEvents inserts the rows in order and sets each ID; an event that is
-	// stored already (adapter, room, event ID, revision) keeps ID 0.
+	// StoreEvents inserts the rows in order, as they are, and sets each ID; an
+	// event that is stored already (adapter, room, event ID, revision) gets 0.
 	StoreEvents(rows []InboxRow) error
 	SetCursor(adapter string, c chat.Cursor) error
 	// WaitingEvents are the undecided ones with an ID above after, in order.
@@ -252,4 +255,15 @@ type incidentTx interface {
 	AddUpdate(u *statuspage.Update) error
 	UpdateUpdate(u *statuspage.Update) error
 	IncidentUpdates(number int64) ([]statuspage.Update, error) // oldest first
+
+	// PutTitle and PutText set a title or a text in a further language; one
+	// that is there keeps the time of its first publication. Both lists come
+	// in order of language.
+	PutTitle(number int64, t statuspage.PublicText) error
+	PutText(update int64, t statuspage.PublicText) error
+	Titles(number int64) ([]statuspage.PublicText, error)
+	Texts(update int64) ([]statuspage.PublicText, error)
+	// PublishedBetween are incidents and planned work as everybody may read
+	// them, published from a time on and before another, the newest first.
+	PublishedBetween(from, before statuspage.Time) ([]statuspage.PublicIncident, error)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"permanence/internal/sqlstore"
 	"permanence/internal/testservers"
 	"permanence/statuspage"
+	"permanence/tickets"
 )
 
 // world is a whole association in a test: a rich chat network, a poor one, a
@@ -40,6 +42,10 @@ type world struct {
 	stop   func()
 	// wrap puts something between the bot and an adapter; nil for nothing.
 	wrap func(name string, a chat.Adapter) chat.Adapter
+	// beside are more adapters, by name, made anew at each start.
+	beside map[string]func(chat.State) chat.Adapter
+	// wrapStore puts something between the bot and its store; nil for nothing.
+	wrapStore func(bot.Store) bot.Store
 	// links makes addresses of pages; nil for none.
 	links func(*sqlstore.Store) bot.Links
 }
@@ -160,7 +166,13 @@ func (w *world) start() {
 	must(t, err)
 	opt := w.opt
 	opt.Store, opt.Catalog = store, catalog
+	if w.wrapStore != nil {
+		opt.Store = w.wrapStore(store)
+	}
 	opt.Adapters = map[string]chat.Adapter{"tchat": rich, "irc": poor, "mail": mail}
+	for name, f := range w.beside {
+		opt.Adapters[name] = f(store.State(name))
+	}
 	if w.wrap != nil {
 		for name, a := range opt.Adapters {
 			opt.Adapters[name] = w.wrap(name, a)
@@ -349,4 +361,14 @@ func (w *world) marked(room, id, emoji string) bool {
 		}
 	}
 	return false
+}
+
+// kept waits until a ticket has an entry with these words.
+func (w *world) kept(ticket tickets.ID, s string) {
+	w.t.Helper()
+	w.await("kept: "+s, func() bool {
+		var es []tickets.Entry
+		must(w.t, w.store.View(w.t.Context(), func(tx bot.Tx) (err error) { es, err = tx.Entries(ticket); return err }))
+		return slices.ContainsFunc(es, func(e tickets.Entry) bool { return contains(e.Body, s) })
+	})
 }

@@ -13,7 +13,8 @@ type PublicIncident struct {
 	Lang           string            `db:"lang"`
 	State          State             `db:"state"`
 	Impact         Impact            `db:"impact"`
-	Started        Time              `db:"started_at"`
+	Started        Time              `db:"started_at"` // when the trouble began
+	Noticed        Time              `db:"noticed_at"` // when the team saw it; 0 where nobody said
 	Published      Time              `db:"published_at"`
 	Resolved       Time              `db:"resolved_at"`
 	ScheduledFor   Time              `db:"scheduled_for"`
@@ -22,6 +23,7 @@ type PublicIncident struct {
 	Sequence       int               `db:"sequence"`
 	Cancelled      bool              `db:"cancelled"`
 	Updated        Time              `db:"updated_at"`
+	Titles         []PublicText      `db:"-"` // the title in other languages
 	Components     []PublicComponent `db:"-"` // by ID
 	Updates        []PublicUpdate    `db:"-"` // oldest first
 }
@@ -41,6 +43,12 @@ type PublicUpdate struct {
 	Lang      string `db:"lang"`
 	Published Time   `db:"published_at"`
 	Edited    Time   `db:"edited_at"` // 0 where it was never corrected
+	// ScheduledFor and ScheduledUntil are the planned times that this update
+	// announced, 0 where it announced none: a postponement leaves what was
+	// said before as it was said.
+	ScheduledFor   Time         `db:"scheduled_for"`
+	ScheduledUntil Time         `db:"scheduled_until"`
+	Texts          []PublicText `db:"-"` // the body in other languages
 }
 
 // Open reports whether the end has not been said yet.
@@ -72,7 +80,7 @@ type Source interface {
 func Overall(list []PublicIncident) Impact {
 	worst := NoImpact
 	for _, p := range list {
-		if p.Open() && p.State != Scheduled && p.Impact.Rank() > worst.Rank() {
+		if p.Ongoing() && p.Impact.Rank() > worst.Rank() {
 			worst = p.Impact
 		}
 	}
@@ -82,15 +90,14 @@ func Overall(list []PublicIncident) Impact {
 // StatusOf is how a component fares, the worst of what the open incidents say
 // about it.
 func StatusOf(component string, list []PublicIncident) Status {
-	rank := map[Status]int{UnderMaintenance: 1, Degraded: 2, PartialOutage: 3, MajorOutage: 4}
 	worst := Operational
 	for _, p := range list {
-		if !p.Open() || p.State == Scheduled {
+		if !p.Ongoing() {
 			continue
 		}
 		for _, c := range p.Components {
-			if c.ID == component && rank[c.Status] > rank[worst] {
-				worst = c.Status
+			if c.ID == component {
+				worst = WorstStatus(worst, c.Status)
 			}
 		}
 	}

@@ -29,6 +29,11 @@ type announcement struct {
 // is put right by a correction: in the middle of the night a public line with
 // a clumsy title is worth more than a question.
 func (c Components) read(text, lang string) announcement {
+	return c.readAs(Unplanned, text, lang)
+}
+
+// readAs is read for either kind of announcement.
+func (c Components) readAs(kind Kind, text, lang string) announcement {
 	text = clean(text)
 	f := fold(text)
 	components, pos := c.list(f)
@@ -44,6 +49,9 @@ func (c Components) read(text, lang string) announcement {
 	switch {
 	case rest == "" && len(components) > 0:
 		rest = words{lang}.pick("perturbations", "disruption")
+		if kind == Maintenance {
+			rest = words{lang}.pick("travaux", "maintenance")
+		}
 		a.body = names(components) + colon(lang) + rest
 	case rest == "":
 		rest = text // an impact alone is all there is to publish
@@ -62,6 +70,9 @@ func (c Components) read(text, lang string) announcement {
 		a.title = names(components) + colon(lang) + line
 	}
 	a.title = shorten(plainTitle(a.title), maxTitle)
+	if short, ok := strings.CutSuffix(a.title, "."); ok && !strings.HasSuffix(short, ".") && short != "" {
+		a.title = short
+	}
 	return a
 }
 

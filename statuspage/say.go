@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"permanence/bot/chat"
 )
 
 // Speech puts incidents into words for rooms, as Markdown. The first
@@ -14,6 +16,9 @@ type Speech struct {
 	// URL is the page's address without a slash at its end; empty where there
 	// is no page.
 	URL string
+	// Now is when it is said, for what depends on it ("planned end passed"); 0
+	// leaves that out.
+	Now Time
 }
 
 // Link is the public address of an incident, empty where there is no page.
@@ -31,7 +36,7 @@ func (s Speech) pick(fr, en string) string { return words{s.Lang}.pick(fr, en) }
 // later reads where things stand without reading the thread.
 func (s Speech) HeadlineText(inc Incident, last Update) string {
 	parts := []string{s.mark(inc) + " **" + s.tag(inc) + " " + escapeMarkdown(inc.Title) + "**"}
-	parts = append(parts, inc.State.Text().In(s.Lang))
+	parts = append(parts, inc.StateText().In(s.Lang))
 	switch {
 	case inc.Started == 0 && inc.ScheduledFor != 0: // planned, perhaps cancelled
 		parts = append(parts, s.Span(inc.ScheduledFor, max(inc.ScheduledFor, inc.ScheduledUntil)))
@@ -40,6 +45,13 @@ func (s Speech) HeadlineText(inc Incident, last Update) string {
 		parts = append(parts, s.pick("depuis ", "since ")+s.Moment(inc.Started, last.Published))
 	default:
 		parts = append(parts, s.Span(inc.Started, inc.Resolved), s.Duration(inc.Started.Until(inc.Resolved)))
+	}
+	if inc.Open() && inc.Started != 0 && inc.ScheduledUntil != 0 {
+		if inc.Overdue(s.Now) {
+			parts = append(parts, s.pick("fin prévue passée (", "planned end passed (")+s.Moment(inc.ScheduledUntil, inc.Started)+")")
+		} else {
+			parts = append(parts, s.pick("fin prévue ", "planned end ")+s.Moment(inc.ScheduledUntil, inc.Started))
+		}
 	}
 	if inc.Open() && last.Published > inc.Published {
 		parts = append(parts, s.Clock(last.Published)+s.colon()+s.quote(last.Body))
@@ -66,7 +78,14 @@ func (s Speech) StartText(inc Incident, first Update) string {
 // UpdateText is an update in the thread of the headline, or alone in a room
 // without threads: it names its incident.
 func (s Speech) UpdateText(inc Incident, u Update) string {
-	text := "**" + s.tag(inc) + " " + upperFirst(u.State.Text().In(s.Lang)) + "**"
+	state := u.State.Text()
+	if inc.Sequence > 0 && u.ScheduledFor != 0 {
+		state = chat.Text{FR: "reportés", EN: "rescheduled"}
+	}
+	text := "**" + s.tag(inc) + " " + upperFirst(state.In(s.Lang)) + "**"
+	if u.ScheduledFor != 0 && u.Body != movedSentence(When{u.Lang, s.Loc}, u) {
+		text += " · " + s.Span(u.ScheduledFor, u.ScheduledUntil)
+	}
 	switch {
 	case u.Body == stateSentence(u.State, u.Lang):
 	case startsBlock(u.Body):
@@ -88,8 +107,14 @@ func (s Speech) EndText(inc Incident, end Update, updates int) string {
 		count = fmt.Sprintf(s.pick("%d messages", "%d messages"), updates)
 	}
 	state := upperFirst(end.State.Text().In(s.Lang))
+	if inc.Cancelled {
+		state = upperFirst(inc.StateText().In(s.Lang))
+	}
 	parts := []string{
 		"✅ **" + s.tag(inc) + " " + state + s.colon() + escapeMarkdown(inc.Title) + "**",
+	}
+	if inc.Cancelled && inc.Started == 0 && inc.ScheduledFor != 0 {
+		parts = append(parts, s.Span(inc.ScheduledFor, max(inc.ScheduledFor, inc.ScheduledUntil)))
 	}
 	if inc.Started != 0 { // not so for planned work that never began
 		parts = append(parts, s.Span(inc.Started, inc.Resolved),
@@ -102,6 +127,29 @@ func (s Speech) EndText(inc Incident, end Update, updates int) string {
 	return strings.Join(parts, " · ") + "\n\n" + end.Body
 }
 
+// DayBeforeText tells of planned work that is coming.
+func (s Speech) DayBeforeText(inc Incident) string {
+	parts := []string{"🔧 **" + s.tag(inc) + s.pick(" Rappel : ", " Reminder: ") + escapeMarkdown(inc.Title) + "**",
+		s.Span(inc.ScheduledFor, max(inc.ScheduledFor, inc.ScheduledUntil))}
+	if link := s.Link(inc.ID); link != "" {
+		parts = append(parts, link)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// TopicText is an incident in the topic of a room: a few words and the link.
+func (s Speech) TopicText(inc Incident) string {
+	text := s.mark(inc) + " " + shorten(inc.Title, maxTopic) + " (" + inc.StateText().In(s.Lang) + ")"
+	if link := s.Link(inc.ID); link != "" {
+		text += " " + link
+	}
+	return text
+}
+
+// maxTopic is in runes: servers cut topics at 390 bytes and less, and the
+// room's own has to stay.
+const maxTopic = 60
+
 // ErratumText says a correction where what was said cannot be edited.
 func (s Speech) ErratumText(inc Incident, u Update) string {
 	return "**" + s.tag(inc) + s.pick(" Rectificatif", " Correction") + "**" + s.colon() + u.Body
@@ -109,6 +157,9 @@ func (s Speech) ErratumText(inc Incident, u Update) string {
 
 // tag is "[Incident 12]": its number is what people type in commands.
 func (s Speech) tag(inc Incident) string {
+	if inc.ID == 0 { // in a preview
+		return "[" + inc.Kind.Text().In(s.Lang) + "]"
+	}
 	return fmt.Sprintf("[%s %d]", inc.Kind.Text().In(s.Lang), inc.ID)
 }
 

@@ -202,17 +202,26 @@ type Update struct {
 	Lang      string `db:"lang"`
 	Published Time   `db:"published_at"`
 	Edited    Time   `db:"edited_at"` // 0 as long as it was not corrected
-	Author    ID     `db:"author"`    // private
+	// ScheduledFor and ScheduledUntil are the planned times that it announced,
+	// 0 where it announced none.
+	ScheduledFor   Time `db:"scheduled_for"`
+	ScheduledUntil Time `db:"scheduled_until"`
+	Author         ID   `db:"author"` // private
 }
 
 // Origin is whose word it is: when it was said, by whom, in which language,
 // and where in the team's rooms.
 type Origin struct {
 	At    Time
-	By    ID // a person
+	By    ID // a person; 0 for the program itself
 	Lang  string
 	Place chat.Place
+	// Loc is the zone of the times in what was said; nil means UTC.
+	Loc *time.Location
 }
+
+// when reads and writes times for whoever speaks.
+func (o Origin) when() When { return When{Lang: o.Lang, Loc: o.Loc} }
 
 // Refusal is an error that says to people what was not done, why, and what to
 // do instead.

@@ -2,25 +2,31 @@ package statuspage
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
+
+	"permanence/bot/chat"
 )
 
 // Start makes an incident of one line. It refuses nothing but an empty text:
-// components and impact that it does not recognise are asked about afterwards.
-// The store gives the incident its number, and the update the incident's.
+// components and impact that it does not recognise are asked about afterwards
+// (Unrecognised). "Depuis 21h40" says when it began, "prochaine info 22h30"
+// when the next word comes. The store gives the incident its number, and the update the incident's.
 func Start(o Origin, components Components, text string) (Incident, Update, error) {
 	if clean(text) == "" {
 		return Incident{}, Update{}, refuse(
 			"Rien n’est publié : dites ce qui arrive, par exemple `!incident début messagerie envois retardés`.",
 			"Nothing is published: say what happens, for example `!incident start mail delayed sending`.")
 	}
+	started, ok := o.when().Since(text, o.At)
+	if !ok {
+		started = o.At
+	}
+	next, text, _ := o.when().promise(text, o.At)
 	a := components.read(text, o.Lang)
 	inc := Incident{
 		UID: newUID(), Kind: Unplanned, Lang: o.Lang,
 		Title: a.title, State: Investigating, Impact: a.impact,
-		Started: o.At, Noticed: o.At, Published: o.At, Updated: o.At,
+		Started: started, Noticed: o.At, Published: o.At, Updated: o.At, NextWord: next,
 		TeamAdapter: o.Place.Adapter, TeamRoom: o.Place.Room, TeamThread: o.Place.Thread,
 		Author: o.By, Affected: affected(a),
 	}
@@ -61,15 +67,53 @@ func AddUpdate(o Origin, inc Incident, text string) (Incident, Update, error) {
 	if inc.Kind == Maintenance {
 		labels = maintenanceLabels()
 	}
+	next, text, _ := o.when().promise(text, o.At)
 	state, body := readState(text, labels)
 	if state != "" {
 		inc.State = state
 	}
+	if state == InProgress && inc.Started == 0 {
+		inc.Started = o.At
+	}
 	if body == "" {
+		if state == "" {
+			state = inc.State
+		}
 		body = stateSentence(state, o.Lang)
 	}
-	inc.Updated, inc.NextWord = o.At, 0
+	inc.Updated, inc.NextWord = o.At, next
 	return inc, newUpdate(o, inc, body), nil
+}
+
+// Unrecognised says, after the announcement, what was not recognised in it and
+// how to add it; empty where nothing is missing. It is never asked before.
+func Unrecognised(o Origin, inc Incident, text string) []chat.Text {
+	var ask []chat.Text
+	if len(inc.Affected) == 0 {
+		ask = append(ask, chat.Text{
+			FR: fmt.Sprintf("Aucun service n’est reconnu : pour en nommer un, `!incident corriger %d service : texte`.", inc.ID),
+			EN: fmt.Sprintf("No service is recognised: to name one, `!incident edit %d service: text`.", inc.ID),
+		})
+	}
+	if _, _, err := o.when().promise(clean(text), o.At); err != nil {
+		if r, ok := err.(*Refusal); ok {
+			ask = append(ask, chat.Text{
+				FR: "La promesse d’une prochaine info reste dans le texte, sans rappel. " + r.Reason.FR,
+				EN: "The promise of a next word stays in the text, without a reminder. " + r.Reason.EN,
+			})
+		}
+	}
+	return ask
+}
+
+// promise is NextWord for a text that may hold nothing else: the promise alone
+// is a text too.
+func (w When) promise(text string, now Time) (at Time, rest string, err error) {
+	at, rest, err = w.NextWord(text, now)
+	if at != 0 && strings.Trim(rest, " .,;:!") == "" {
+		rest = words{w.Lang}.pick("Prochaines nouvelles ", "Next word ") + w.Moment(at, now) + "."
+	}
+	return at, rest, err
 }
 
 // readState reads a state written as a label at the front, or as the whole
@@ -95,12 +139,15 @@ func readState(text string, labels []label[State]) (State, string) {
 // End says that it is over. An empty text says just that.
 func End(o Origin, inc Incident, text string) (Incident, Update, error) {
 	if !inc.Open() {
-		return inc, Update{}, refuse(
-			fmt.Sprintf("L’incident %d est déjà terminé : la fin n’est pas annoncée une seconde fois.", inc.ID),
-			fmt.Sprintf("Incident %d has already ended: its end is not announced a second time.", inc.ID))
+		return inc, Update{}, inc.over()
 	}
 	w := words{o.Lang}
 	sentence := w.pick("L’incident est terminé.", "The incident is over.")
+	if inc.State == Scheduled {
+		return inc, Update{}, refuse(
+			fmt.Sprintf("Les travaux %d n’ont pas commencé : rien n’est publié. `!travaux annuler %d` pour y renoncer, `!travaux début %d` pour les commencer.", inc.ID, inc.ID, inc.ID),
+			fmt.Sprintf("Work %d has not begun: nothing is published. `!maintenance cancel %d` to give it up, `!maintenance start %d` to begin.", inc.ID, inc.ID, inc.ID))
+	}
 	inc.State = Resolved
 	if inc.Kind == Maintenance {
 		sentence = w.pick("Les travaux sont terminés.", "The work is done.")
@@ -124,8 +171,13 @@ func Correct(o Origin, components Components, inc Incident, u Update, first bool
 	}
 	body := text
 	if first {
-		a := components.read(text, u.Lang)
+		a := components.readAs(inc.Kind, text, u.Lang)
 		body = a.body
+		if inc.Kind == Maintenance {
+			a.impact = PlannedImpact
+		} else if began, ok := o.when().Since(text, o.At); ok {
+			inc.Started = began
+		}
 		if a.title == inc.Title && body == u.Body {
 			return inc, u, unchanged()
 		}
@@ -142,69 +194,4 @@ func Correct(o Origin, components Components, inc Incident, u Update, first bool
 
 func unchanged() error {
 	return refuse("Rien n’est corrigé : le texte est le même.", "Nothing is corrected: the text is the same.")
-}
-
-// SplitNumber takes the incident's number from the front of a text: "12 tout
-// est rentré dans l'ordre". It is 0 where there is none ("22h30 au plus tard"
-// has none).
-func SplitNumber(text string) (number ID, rest string) {
-	text = strings.TrimSpace(text)
-	word, rest, _ := strings.Cut(text, " ")
-	if i := strings.IndexFunc(text, func(r rune) bool { return r == '\n' || r == '\t' || r == '\u00A0' }); i >= 0 && i < len(word) {
-		word, rest = text[:i], text[i:]
-	}
-	n, err := strconv.ParseInt(strings.TrimSuffix(word, ":"), 10, 63)
-	if err != nil || n <= 0 || word[0] == '+' {
-		return 0, text
-	}
-	return n, strings.TrimSpace(strings.ReplaceAll(rest, "\u00A0", " "))
-}
-
-// Choose finds which open incident, or planned work, a command speaks of: the
-// number at the front of the text, else here (the one in whose thread it was
-// typed, 0 for none), else the only open one of the kind. rest is the text
-// without the number. A number that is not open is refused rather than taken
-// for text: ending the wrong incident in public is worse than typing once
-// more.
-func Choose(open []Incident, kind Kind, here ID, text string) (inc Incident, rest string, err error) {
-	open = slices.DeleteFunc(slices.Clone(open), func(i Incident) bool { return i.Kind != kind })
-	number, rest := SplitNumber(text)
-	if number == 0 && here != 0 {
-		for _, i := range open {
-			if i.ID == here {
-				return i, rest, nil
-			}
-		}
-	}
-	switch {
-	case len(open) == 0 && kind == Maintenance:
-		return Incident{}, rest, refuse("Aucuns travaux ne sont en cours ni prévus.", "No work is in progress or planned.")
-	case len(open) == 0:
-		return Incident{}, rest, refuse("Aucun incident n’est en cours.", "No incident is open.")
-	case number == 0 && len(open) == 1:
-		return open[0], rest, nil
-	case number == 0:
-		return Incident{}, rest, refuse(
-			"Il y en a plusieurs ; ajoutez le numéro :\n"+openList(open),
-			"There are several; add the number:\n"+openList(open))
-	}
-	for _, i := range open {
-		if i.ID == number {
-			return i, rest, nil
-		}
-	}
-	return Incident{}, rest, refuse(
-		fmt.Sprintf("Le numéro %d n’est pas en cours. Le sont (pour un texte qui commence par un nombre, écrivez d’abord le numéro) :\n%s", number, openList(open)),
-		fmt.Sprintf("Number %d is not open. Open are (for a text that begins with a number, write the incident's number first):\n%s", number, openList(open)))
-}
-
-func openList(open []Incident) string {
-	var b strings.Builder
-	for i, inc := range open {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		fmt.Fprintf(&b, "- %d %s", inc.ID, escapeMarkdown(inc.Title))
-	}
-	return b.String()
 }

@@ -27,6 +27,12 @@ func (s State) Text() chat.Text {
 	return chat.Text{FR: string(s), EN: string(s)}
 }
 
+// StateText is the state as people read it, in lower case; work that was
+// cancelled says so, where Statuspage v2 has but "completed".
+func (i Incident) StateText() chat.Text {
+	return PublicIncident{State: i.State, Cancelled: i.Cancelled}.StateText()
+}
+
 // stateSentence is the body of an update that says nothing but its state.
 func stateSentence(s State, lang string) string { return upperFirst(s.Text().In(lang)) + "." }
 

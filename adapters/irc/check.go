@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,23 +18,30 @@ const checkTimeout = 45 * time.Second
 // without a word; where a connection stands already it looks at that one.
 func (a *Adapter) Check(ctx context.Context) []chat.Finding {
 	if s := a.session(); s != nil {
-		return s.findings()
+		return append(s.findings(), a.bridgeFindings(ctx)...)
 	}
+	if err := a.recallSTS(ctx); err != nil {
+		a.log.Warn("state not read", "err", err)
+	}
+	known := a.bridgeFindings(ctx) // by the process that is running, or an earlier one
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	// A twin of the adapter: what it learns does not become ours.
 	twin := &Adapter{
 		cfg: a.cfg, name: a.name, rooms: a.rooms, state: noState{}, log: slog.New(slog.DiscardHandler), boot: a.boot + "c",
-		retry: a.retry, retryMax: a.retryMax, rejoin: time.Hour, passive: true, facts: newFacts(), bridges: make(map[string]int),
+		retry: a.retry, retryMax: a.retryMax, rejoin: time.Hour, passive: true, facts: newFacts(), bridges: make(map[string]*suspicion),
 	}
+	a.mu.Lock()
+	twin.secure = a.secure
+	a.mu.Unlock()
 	s, err := twin.look(ctx)
 	if err == nil && s != nil && !s.looked {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return []chat.Finding{a.troubleOf(err)}
+		return append([]chat.Finding{a.troubleOf(err)}, known...)
 	}
-	return s.findings()
+	return append(s.findings(), known...)
 }
 
 // look connects and stays until the rooms are entered or refused, and what may
@@ -53,8 +58,7 @@ func (a *Adapter) look(ctx context.Context) (*session, error) {
 			// a PING behind them.
 			s.queue.put(item{do: func() { s.look(stop) }})
 		})}
-		ended := make(chan error, 1)
-		go func() { ended <- s.client.DialerConnect(s.wire) }()
+		ended := s.begin()
 		go func() {
 			if s.writer.run(ctx) != nil {
 				s.wire.Close()
@@ -207,7 +211,7 @@ func (s *session) findings() []chat.Finding {
 			"L’équipe agit depuis un autre réseau ; les gens d’ici restent des visiteurs.",
 			"The team acts from another network; people here stay visitors."))
 	}
-	if !s.facts.history() {
+	if !s.facts.keepsForUs() {
 		out = append(out, warning("irc-history-missing",
 			"Ce serveur ne garde pas l’historique : ce qui s’y dit pendant une absence de Permanence est perdu.",
 			"This server keeps no history: what is said there while Permanence is away is lost.",
@@ -217,16 +221,6 @@ func (s *session) findings() []chat.Finding {
 		out = append(out, warning("irc-confirmation-missing",
 			"Ce serveur ne confirme pas ce que nous disons : l’équipe lit « accepté », jamais « dit ».",
 			"This server does not confirm what we say: the team reads \"accepted\", never \"said\".", "", ""))
-	}
-	s.Adapter.mu.Lock()
-	defer s.Adapter.mu.Unlock()
-	for _, nick := range slices.Sorted(maps.Keys(s.bridges)) {
-		if s.bridges[nick] >= bridgeLines {
-			out = append(out, warning("irc-bridge-unknown",
-				fmt.Sprintf("%s semble être un pont : ses lignes commencent par le nom d’autres personnes, qui passent toutes pour une seule.", nick),
-				fmt.Sprintf("%s seems to be a bridge: its lines begin with the names of other people, who all pass for one.", nick),
-				fmt.Sprintf("Ajoutez {nick: %s} à relays.", nick), fmt.Sprintf("Add {nick: %s} to relays.", nick)))
-		}
 	}
 	return out
 }

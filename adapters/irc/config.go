@@ -51,8 +51,9 @@ type SASL struct {
 	// the certificate tells it.
 	User         string `yaml:"user"`
 	PasswordFile string `yaml:"password_file"`
-	// Mechanism is "plain" (where empty) or "external", which logs in by the
-	// client certificate of CertFile and KeyFile (PEM).
+	// Mechanism is "plain" (where empty), "scram-sha-256", which does not show
+	// the password to the server, or "external", which logs in by the client
+	// certificate of CertFile and KeyFile (PEM).
 	Mechanism string `yaml:"mechanism"`
 	CertFile  string `yaml:"cert_file"`
 	KeyFile   string `yaml:"key_file"`
@@ -174,8 +175,7 @@ func (c Config) complete() (settings, error) {
 
 func (c *SASL) complete(tls bool) error {
 	switch c.Mechanism {
-	case "", "plain":
-		c.Mechanism = "plain"
+	case "", "plain", "scram-sha-256":
 		if c.User != "" && c.PasswordFile == "" {
 			return errors.New("sasl.password_file is missing: it holds the password of sasl.user")
 		}
@@ -190,7 +190,7 @@ func (c *SASL) complete(tls bool) error {
 			return errors.New("sasl external needs TLS")
 		}
 	default:
-		return fmt.Errorf("sasl.mechanism %q: expected plain or external", c.Mechanism)
+		return fmt.Errorf("sasl.mechanism %q: expected plain, scram-sha-256 or external", c.Mechanism)
 	}
 	return nil
 }

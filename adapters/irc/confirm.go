@@ -1,6 +1,7 @@
 package irc
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,84 +12,33 @@ import (
 	"permanence/bot/chat"
 )
 
-// line is one line to be written, whose fate somebody may wait for.
-type line struct {
-	command string // "PRIVMSG"
-	target  string // as written
-	body    string // trailing parameter
-	reply   string // msgid that it answers
-	// fate is closed when verdict tells what became of it; nil where nobody
-	// asks.
-	fate    chan struct{}
-	verdict verdict
-
-	person bool // the target is a person
-	label  string
-	token  string   // of the PING behind it
-	folded string   // target, folded
-	away   string   // what the server told of somebody who is away
-	echoed *verdict // waits for the end of the server's answer
-	// late gets the verdict where nobody waits any more.
-	late func(verdict)
-	done bool
-}
-
-// verdict is what became of a line.
-type verdict struct {
-	id string // msgid, empty where the server gives none
-	at time.Time
-	// confirmed: the server said it to everybody; else it took it and did not
-	// refuse.
-	confirmed bool
-	away      string
-	err       *chat.Error
-}
-
-// raw gives the line as it is written, without the end.
-func (l *line) raw(tags bool) string {
-	var b strings.Builder
-	if tags && (l.label != "" || l.reply != "") {
-		sep := "@"
-		if l.label != "" {
-			b.WriteString(sep + "label=" + l.label)
-			sep = ";"
-		}
-		if l.reply != "" {
-			// Older clients know the draft's name alone.
-			id := tagEscape.Replace(l.reply)
-			b.WriteString(sep + "+reply=" + id + ";+draft/reply=" + id)
-		}
-		b.WriteByte(' ')
-	}
-	b.WriteString(l.command)
-	if l.target != "" {
-		b.WriteString(" " + l.target)
-	}
-	if l.body != "" || l.command == "TOPIC" {
-		b.WriteString(" :" + l.body)
-	}
-	return b.String()
-}
-
-var tagEscape = strings.NewReplacer(";", `\:`, " ", `\s`, `\`, `\\`, "\r", `\r`, "\n", `\n`)
-
 // confirms matches what the server says with the lines that we wrote. There
 // are three levels: labels and echoes tell exactly; echoes alone are matched
 // by target and text in order; without both a PING behind the line tells that
 // the server took it, because a refusal would have come before the PONG.
 type confirms struct {
 	mu      sync.Mutex
-	fold    func(string) string
+	mapping string // CASEMAPPING, heard here too: nobody else's lock is taken
 	prefix  string
 	nick    string
-	labels  map[string]string // batch -> label
-	waiting []*line           // in order of writing
+	labels  map[string]*line  // that wait, by their label
+	answers map[string]answer // by batch
+	waiting []*line           // without label, in order of writing
+	batch   *line             // the one that is a batch: there is one at a time
 	count   int
 }
 
-func newConfirms(prefix, nick string, fold func(string) string) *confirms {
-	return &confirms{fold: fold, prefix: prefix, nick: nick, labels: make(map[string]string)}
+// answer is a batch of the server that answers a line of ours.
+type answer struct {
+	line  *line
+	outer bool // it is the whole answer
 }
+
+func newConfirms(prefix, nick string) *confirms {
+	return &confirms{prefix: prefix, nick: nick, labels: make(map[string]*line), answers: make(map[string]answer)}
+}
+
+func (c *confirms) fold(name string) string { return fold(c.mapping, name) }
 
 // expect registers a line that is about to be written.
 func (c *confirms) expect(l *line, labelled bool) {
@@ -96,14 +46,19 @@ func (c *confirms) expect(l *line, labelled bool) {
 	defer c.mu.Unlock()
 	c.count++
 	l.folded = c.fold(l.target)
+	if len(l.pieces) > 0 {
+		c.batch = l
+	}
 	if labelled {
 		l.label = c.prefix + "-" + strconv.Itoa(c.count)
+		c.labels[l.label] = l
+		return
 	}
 	c.waiting = append(c.waiting, l)
 }
 
 // barrier gives the token of a PING to be written behind all the lines that
-// wait without label or echo.
+// wait without label.
 func (c *confirms) barrier() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,13 +72,30 @@ func (c *confirms) barrier() string {
 	return token
 }
 
-// settle ends the waiting for l, which is still in the list.
+// tell has f called when the verdict on l is there.
+func (c *confirms) tell(l *line, f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.done {
+		f()
+		return
+	}
+	l.told = f
+}
+
+// outcome tells whether the verdict on l is there, and good.
+func (c *confirms) outcome(l *line) (decided, said bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return l.done, l.done && l.verdict.err == nil
+}
+
+// settle ends the waiting for l.
 func (c *confirms) settle(l *line, v verdict) {
-	for i, w := range c.waiting {
-		if w == l {
-			c.waiting = append(c.waiting[:i:i], c.waiting[i+1:]...)
-			break
-		}
+	if l.label != "" {
+		delete(c.labels, l.label)
+	} else if i := slices.Index(c.waiting, l); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
 	}
 	v.away = l.away
 	c.decide(l, v)
@@ -134,12 +106,17 @@ func (c *confirms) decide(l *line, v verdict) {
 	if l.done || l.fate == nil {
 		return
 	}
-	l.done = true
+	l.done, l.verdict = true, v
+	if c.batch == l {
+		c.batch = nil
+	}
+	if l.told != nil {
+		l.told()
+	}
 	if l.late != nil {
 		l.late(v)
 		return
 	}
-	l.verdict = v
 	close(l.fate)
 }
 
@@ -171,6 +148,10 @@ func (c *confirms) abandon(l *line, late func(verdict)) bool {
 func (c *confirms) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, l := range c.labels {
+		c.waiting = append(c.waiting, l)
+	}
+	clear(c.labels)
 	for _, l := range c.waiting {
 		if l.late == nil {
 			c.decide(l, verdict{err: &chat.Error{Kind: chat.Temporary, Reason: cutMeanwhile}})
@@ -183,38 +164,61 @@ func (c *confirms) cut() {
 func (c *confirms) hear(e *girc.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	own := e.Source != nil && c.fold(e.Source.Name) == c.fold(c.nick)
 	switch e.Command {
 	case "001":
 		if len(e.Params) > 0 {
 			c.nick = e.Params[0]
 		}
 		return
-	case "NICK":
-		if own && len(e.Params) > 0 {
-			c.nick = e.Params[0]
+	case "005":
+		for _, token := range e.Params {
+			if mapping, ok := strings.CutPrefix(token, "CASEMAPPING="); ok {
+				c.mapping = mapping
+			}
 		}
 		return
-	case "BATCH":
-		c.batch(e)
+	case "NICK":
+		if c.own(e) && len(e.Params) > 0 {
+			c.nick = e.Params[0]
+		}
 		return
 	case "PONG":
 		c.pong(e.Last())
 		return
 	}
-	if len(c.waiting) == 0 {
+	if len(c.waiting)+len(c.labels) == 0 {
 		return
 	}
-	label, more := e.Tags["label"], false
-	if b, ok := e.Tags["batch"]; ok && label == "" {
-		label = c.labels[b]
-		more = label != "" // the rest of the answer follows
-	}
-	l := c.match(e, label, own)
-	if l == nil {
+	own := c.own(e)
+	if e.Command == "BATCH" {
+		c.bracket(e, own)
 		return
 	}
+	label := e.Tags["label"]
+	l, more := c.labels[label], false
+	if label == "" {
+		if a, ok := c.answers[e.Tags["batch"]]; ok {
+			l, more = a.line, true // the rest of the answer follows
+		} else {
+			l = c.match(e, own)
+		}
+	}
+	if l == nil || l.done {
+		return
+	}
+	c.judge(l, e, own, more)
+}
+
+// own: we are the source of e.
+func (c *confirms) own(e *girc.Event) bool {
+	return e.Source != nil && c.fold(e.Source.Name) == c.fold(c.nick)
+}
+
+// judge takes an answer to l; more says that it has other parts.
+func (c *confirms) judge(l *line, e *girc.Event, own, more bool) {
 	switch {
+	case own && len(l.pieces) > 0:
+		// The brackets around it tell.
 	case own && e.Command == l.command:
 		v := verdict{id: e.Tags["msgid"], at: e.Timestamp, confirmed: true}
 		if more {
@@ -236,7 +240,7 @@ func (c *confirms) hear(e *girc.Event) {
 				FR: "le serveur IRC a refusé : " + decode(e.Last()), EN: "the IRC server refused: " + decode(e.Last()),
 			}}
 		}
-		c.settle(l, verdict{err: err})
+		c.settle(l, verdict{err: err, singly: len(l.pieces) > 0 && e.Params[0] == "BATCH"})
 	default:
 		if err, ok := refusal(e.Command, l.target, e.Last(), l.person); ok {
 			c.settle(l, verdict{err: err})
@@ -244,25 +248,19 @@ func (c *confirms) hear(e *girc.Event) {
 	}
 }
 
-// match finds the line that e speaks of.
-func (c *confirms) match(e *girc.Event, label string, own bool) *line {
-	if label != "" {
-		for _, l := range c.waiting {
-			if l.label == label {
-				return l
-			}
-		}
-		return nil
-	}
+// match finds the line that e, without label, speaks of.
+func (c *confirms) match(e *girc.Event, own bool) *line {
 	target := ""
 	switch {
 	case own && len(e.Params) > 0:
 		target = c.fold(e.Params[0])
+	case e.Command == "FAIL" && len(e.Params) > 1 && e.Params[0] == "BATCH":
+		// What is wrong within a batch is refused there, before its label is
+		// looked at (https://ircv3.net/specs/extensions/multiline).
+		return c.batch
 	case e.Command == "417":
-		for _, l := range c.waiting {
-			if l.label == "" {
-				return l
-			}
+		if len(c.waiting) > 0 {
+			return c.waiting[0]
 		}
 		return nil
 	case len(e.Params) > 1 && len(e.Command) == 3:
@@ -271,39 +269,41 @@ func (c *confirms) match(e *girc.Event, label string, own bool) *line {
 		return nil
 	}
 	for _, l := range c.waiting {
-		if l.label != "" || l.folded != target {
-			continue
+		if l.folded == target && (!own || l.command == e.Command && l.body == e.Last()) {
+			return l
 		}
-		if own && (l.command != e.Command || l.body != e.Last()) {
-			continue
-		}
-		return l
 	}
 	return nil
 }
 
-// batch notes the label of a batch that answers us, for the lines in it.
-func (c *confirms) batch(e *girc.Event) {
+// bracket notes a batch that answers us, for the lines in it: an answer of
+// several lines under one label, or our own message of several lines.
+func (c *confirms) bracket(e *girc.Event, own bool) {
 	if len(e.Params) == 0 || len(e.Params[0]) < 2 {
 		return
 	}
 	id := e.Params[0][1:]
 	if e.Params[0][0] == '-' {
-		for _, l := range c.waiting {
-			if l.label != "" && l.label == c.labels[id] && l.echoed != nil {
-				c.settle(l, *l.echoed)
-				break
+		if a, ok := c.answers[id]; ok && a.outer && !a.line.done {
+			v := verdict{at: e.Timestamp} // it came, and was no refusal
+			if a.line.echoed != nil {
+				v = *a.line.echoed
 			}
+			c.settle(a.line, v)
 		}
-		delete(c.labels, id)
+		delete(c.answers, id)
 		return
 	}
-	label := e.Tags["label"]
-	if label == "" {
-		label = c.labels[e.Tags["batch"]]
+	a := answer{c.labels[e.Tags["label"]], true}
+	if e.Tags["label"] == "" {
+		a = answer{c.answers[e.Tags["batch"]].line, false}
 	}
-	if label != "" {
-		c.labels[id] = label
+	if a.line == nil {
+		return
+	}
+	c.answers[id] = a
+	if own && len(a.line.pieces) > 0 && len(e.Params) > 1 && e.Params[1] == "draft/multiline" {
+		a.line.echoed = &verdict{id: e.Tags["msgid"], at: e.Timestamp, confirmed: true}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,6 +153,9 @@ func (r *runner) store(ctx context.Context, events []chat.Event, cursor chat.Cur
 
 // open dials, and makes a session that has not said anything yet.
 func (a *Adapter) open(ctx context.Context) (*session, error) {
+	if err := a.recallSTS(ctx); err != nil {
+		return nil, fmt.Errorf("read state: %w", err)
+	}
 	a.mu.Lock()
 	a.sessions++
 	number := a.sessions
@@ -188,17 +192,21 @@ func (a *Adapter) open(ctx context.Context) (*session, error) {
 		SupportedCaps: map[string][]string{
 			"echo-message": nil, "labeled-response": nil, "standard-replies": nil, "setname": nil,
 			"draft/chathistory": nil, "chathistory": nil, "draft/multiline": nil, "draft/message-redaction": nil,
+			"znc.in/playback": nil, "znc.in/server-time-iso": nil,
 		},
 	}
 	switch {
 	case a.cfg.SASL.Mechanism == "external":
 		conf.SASL = &girc.SASLExternal{}
+	case a.cfg.SASL.Mechanism == "scram-sha-256":
+		conf.SASL = newSCRAM(a.cfg.SASL.User, password, func(why string) {
+			s.queue.put(item{do: func() { s.fail(saslRefused(why)) }})
+		})
 	case a.cfg.SASL.User != "":
 		conf.SASL = &girc.SASLPlain{User: a.cfg.SASL.User, Pass: password}
 	}
 	s.client = girc.New(conf)
 	s.client.CTCP.ClearAll()
-	s.client.Handlers.Add(girc.ALL_EVENTS, func(_ *girc.Client, e girc.Event) { s.incoming(&e) })
 	return s, nil
 }
 
@@ -239,8 +247,7 @@ func (r *runner) connect(ctx context.Context) error {
 	defer late.Stop()
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- s.client.DialerConnect(s.wire) }()
+	ended := s.begin()
 	wrote := make(chan struct{})
 	go func() {
 		defer close(wrote)
@@ -257,6 +264,11 @@ func (r *runner) connect(ctx context.Context) error {
 	r.mu.Unlock()
 	stop()
 	<-wrote
+	if ctx.Err() == nil {
+		if ferr := s.farewell(ctx); ferr != nil {
+			return ferr
+		}
+	}
 	return err
 }
 
@@ -287,10 +299,12 @@ func (s *session) loop(ctx context.Context, ended <-chan error) error {
 			}
 			return err
 		case <-s.queue.ready:
-			s.work(s.queue.take())
-			if err := s.flush(ctx); err != nil {
-				s.leave(ended)
-				return nil
+			for items := range slices.Chunk(s.queue.take(), maxWorked) {
+				s.work(items)
+				if err := s.flush(ctx); err != nil {
+					s.leave(ended)
+					return nil
+				}
 			}
 		}
 	}
@@ -322,24 +336,42 @@ func (s *session) work(items []item) {
 	}
 }
 
+// maxWorked is how many lines are worked through before what they brought is
+// stored; meanwhile nobody else may look at the session.
+const maxWorked = 250
+
+// maxOffered is how many events are stored at once: what came together goes
+// together, but no transaction grows without end.
+const maxOffered = 500
+
 // flush stores what work has made of it.
 func (s *session) flush(ctx context.Context) error {
-	for _, keep := range s.after {
+	after, then, events := s.after, s.then, s.out
+	s.after, s.then, s.out = nil, nil, nil
+	cursor := s.cursor(len(events) > 0)
+	for _, keep := range after {
 		keep(ctx)
 	}
-	s.after = nil
-	cursor := s.cursor()
-	if len(s.out) == 0 {
-		return nil
-	}
-	events := s.out
-	s.out = nil
-	for _, e := range events {
-		if c, ok := e.(*chat.Connection); ok {
-			s.run.told = c.State
+	for len(events) > 0 {
+		n := min(len(events), maxOffered)
+		with := chat.Cursor{}
+		if n == len(events) {
+			with = cursor // everything before it is stored
 		}
+		for _, e := range events[:n] {
+			if c, ok := e.(*chat.Connection); ok {
+				s.run.told = c.State
+			}
+		}
+		if err := s.run.store(ctx, events[:n], with); err != nil {
+			return err
+		}
+		events = events[n:]
 	}
-	return s.run.store(ctx, events, cursor)
+	for _, keep := range then {
+		keep(ctx)
+	}
+	return nil
 }
 
 // jitter spreads a pause by a half to both sides.

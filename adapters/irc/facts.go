@@ -1,6 +1,7 @@
 package irc
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,67 @@ func (f *facts) history() bool {
 func (f *facts) labelled() bool { return f.has("labeled-response") && f.has("batch") }
 
 func (f *facts) echo() bool { return f.has("echo-message") }
+
+// multiline tells how long a message of several lines may be
+// (https://ircv3.net/specs/extensions/multiline); ok is false where there are
+// none, or where we could not tell what becomes of one.
+func (f *facts) multiline() (maxBytes, maxLines int, ok bool) {
+	if !f.has("draft/multiline") || !f.has("message-tags") || !f.labelled() || !f.echo() {
+		return 0, 0, false
+	}
+	maxLines = math.MaxInt
+	for option := range strings.SplitSeq(f.caps["draft/multiline"], ",") {
+		name, value, _ := strings.Cut(option, "=")
+		n, err := strconv.Atoi(value)
+		switch {
+		case err != nil:
+		case name == "max-bytes":
+			maxBytes = n
+		case name == "max-lines":
+			maxLines = n
+		}
+	}
+	return min(maxBytes, maxMultiline), maxLines, maxBytes > 0
+}
+
+// maxMultiline is the longest message of several lines that we make, in bytes:
+// those who cannot read it as one get each of its lines.
+const maxMultiline = 4096
+
+// takesTag tells whether the server lets a tag of clients' own pass, given
+// without its plus sign (ISUPPORT CLIENTTAGDENY,
+// https://ircv3.net/specs/extensions/message-tags).
+func (f *facts) takesTag(name string) bool {
+	if !f.has("message-tags") {
+		return false
+	}
+	takes := true
+	for word := range strings.SplitSeq(f.support["CLIENTTAGDENY"], ",") {
+		switch word {
+		case "*":
+			takes = false
+		case name:
+			return false
+		case "-" + name:
+			return true
+		}
+	}
+	return takes
+}
+
+// replyTags are the tags that make a line an answer to another one. Older
+// clients and servers know the draft's name alone.
+func (f *facts) replyTags(id string) (tags []string) {
+	if id == "" {
+		return nil
+	}
+	for _, name := range []string{"reply", "draft/reply"} {
+		if f.takesTag(name) {
+			tags = append(tags, "+"+name+"="+tagEscape.Replace(id))
+		}
+	}
+	return tags
+}
 
 // accounts: we learn under which account people speak.
 func (f *facts) accounts() bool {
@@ -94,8 +156,11 @@ func (f *facts) chat() chat.Caps {
 		Confirms: f.echo(), Accounts: f.accounts(),
 		MaxText: maxText, MaxParts: maxParts, Format: chat.IRC,
 	}
-	if f.has("message-tags") {
+	if f.takesTag("reply") || f.takesTag("draft/reply") {
 		c.Replies = chat.Native
+	}
+	if longest, _, ok := f.multiline(); ok {
+		c.MaxText, c.MaxParts = longest, 1
 	}
 	if f.history() {
 		c.History = chat.Native

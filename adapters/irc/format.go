@@ -102,36 +102,6 @@ func extent(e *ast.Emphasis) (start, stop int, ok bool) {
 	return first.Segment.Start, last.Segment.Stop, first.Segment.Start < last.Segment.Stop
 }
 
-// splitLine cuts a line into pieces of at most limit bytes, on words and never
-// inside a rune. Formatting that a cut falls into is opened again in the next
-// piece, because clients forget it at the end of a line.
-func splitLine(line string, limit int) []string {
-	if len(line) <= limit {
-		return []string{line}
-	}
-	const codes = 2 // bold and italic are all that toIRC makes
-	pieces := markup.SplitBytes(line, max(limit-codes, utf8.UTFMax))
-	open := ""
-	for i, p := range pieces {
-		for _, r := range p {
-			if r != codeBold && r != codeItalic {
-				continue
-			}
-			if strings.ContainsRune(open, r) {
-				open = strings.ReplaceAll(open, string(r), "")
-			} else {
-				open += string(r)
-			}
-		}
-		if i+1 < len(pieces) {
-			pieces[i+1] = open + pieces[i+1]
-			// The codes put in front are read again: begin from nothing.
-			open = ""
-		}
-	}
-	return pieces
-}
-
 // style is what a span of a line looks like.
 type style struct{ bold, italic, strike, mono bool }
 

@@ -42,11 +42,17 @@ func resumed(t *testing.T, inbox *chattest.Inbox, cfg irc.Config, rooms ...strin
 	return b
 }
 
+// asShipped stands for the pace of a configuration that says nothing of it.
+var asShipped = irc.Flood{Burst: -1}
+
 // launched starts an adapter without waiting.
 func launched(t *testing.T, inbox *chattest.Inbox, cfg irc.Config, rooms ...string) *bot {
 	t.Helper()
-	if cfg.Flood == (irc.Flood{}) {
+	switch cfg.Flood {
+	case irc.Flood{}:
 		cfg.Flood.Unlimited = true
+	case asShipped:
+		cfg.Flood = irc.Flood{}
 	}
 	a, err := irc.New(cfg, chat.Env{Name: "irc", Rooms: rooms, State: inbox, Log: testLog(t)})
 	if err != nil {

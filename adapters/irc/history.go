@@ -3,6 +3,7 @@ package irc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,10 +14,11 @@ import (
 )
 
 const (
-	// cursorName is the one cursor of the adapter: "<time> <origin>", times
-	// of the server. One for all channels, because it is stored with each
-	// line; a channel that we were put out of keeps the beginning of its gap
-	// in the State.
+	// cursorName is the one cursor of the adapter: "<time> <origin> <IDs>",
+	// times of the server, and what strangers said in private within the
+	// overlap. One for all channels, because it is stored with each line; a
+	// channel that we were put out of keeps the beginning of its gap in the
+	// State.
 	cursorName = "said"
 	// overlap is how much of what we know is asked for again: servers of one
 	// network may pass lines on late. What was stored is recognised by its
@@ -35,9 +37,8 @@ func (s *session) recall(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read cursor: %w", err)
 	}
-	until, origin, _ := strings.Cut(value, " ")
-	s.stored, _ = time.Parse(stamp, until)
-	s.origin, _ = time.Parse(stamp, origin)
+	s.stored, s.origin, s.missed.known = parseCursor(value)
+	s.resume = s.stored
 	for _, name := range s.Adapter.rooms {
 		gap, err := s.state.Get(ctx, gapKey(name))
 		if err != nil {
@@ -47,7 +48,21 @@ func (s *session) recall(ctx context.Context) error {
 			s.gaps[name] = t
 		}
 	}
+	if err := s.recallVisitors(ctx); err != nil {
+		return err
+	}
 	return s.recallAwaited(ctx)
+}
+
+// parseCursor reads what cursor wrote; what cannot be read is zero.
+func parseCursor(value string) (stored, origin time.Time, known []string) {
+	words := append(strings.Fields(value), "", "", "")
+	stored, _ = time.Parse(stamp, words[0])
+	origin, _ = time.Parse(stamp, words[1])
+	if words[2] != "" {
+		known = strings.Split(words[2], ",")
+	}
+	return stored, origin, known
 }
 
 func gapKey(room string) string { return "gap " + room }
@@ -71,21 +86,25 @@ func (s *session) sinceOf(name string) time.Time {
 }
 
 // cursor gives how far everything is stored once the events of now are.
-// Before we have caught up it stays where it was.
-func (s *session) cursor() chat.Cursor {
+// Before we have caught up it stays where it was; it moves with events alone.
+func (s *session) cursor(moves bool) chat.Cursor {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.caughtUp || !s.facts.history() || s.seen.IsZero() || !s.seen.After(s.stored) {
+	if !s.caughtUp || !s.facts.keepsForUs() || s.seen.IsZero() || !moves || !s.seen.After(s.stored) && !s.missed.fresh {
 		return chat.Cursor{}
 	}
-	if len(s.out) == 0 {
-		return chat.Cursor{}
+	if s.seen.After(s.stored) {
+		s.stored = s.seen
 	}
-	s.stored = s.seen
+	s.missed.fresh = false
 	if s.origin.IsZero() {
 		s.origin = s.seen
 	}
-	return chat.Cursor{Name: cursorName, Value: s.stored.UTC().Format(stamp) + " " + s.origin.UTC().Format(stamp)}
+	value := s.stored.UTC().Format(stamp) + " " + s.origin.UTC().Format(stamp)
+	if ids := s.missed.recent(s.stored.Add(-overlap)); len(ids) > 0 {
+		value += " " + strings.Join(ids, ",")
+	}
+	return chat.Cursor{Name: cursorName, Value: value}
 }
 
 // catchUp asks for what was said in a room while we were away.
@@ -95,20 +114,7 @@ func (s *session) catchUp(r *room) {
 	if from.Before(s.origin) {
 		from = s.origin.Add(-time.Millisecond)
 	}
-	s.page(r, "timestamp="+from.UTC().Format(stamp), 0)
-}
-
-// page asks for the next lines after a time or a line.
-func (s *session) page(r *room, after string, number int) {
-	r.page = number
-	limit := min(s.facts.number("CHATHISTORY", 100), 1000)
-	s.writer.command("CHATHISTORY", fmt.Sprintf("AFTER %s %s %d", r.name, after, limit), "")
-	s.later(historyTimeout, func() {
-		if r.catching && r.page == number {
-			s.log.Warn("no answer to CHATHISTORY", "room", r.name)
-			s.caught(r)
-		}
-	})
+	s.read(r.name, from, func() { s.caught(r) })
 }
 
 // caught: the history of a room was read; the lines said meanwhile follow.
@@ -127,7 +133,7 @@ func (s *session) caught(r *room) {
 	held := r.held
 	r.held = nil
 	for _, e := range held {
-		s.said(e, false)
+		s.saidBy(e, false)
 	}
 	s.settle()
 }
@@ -160,6 +166,8 @@ func (s *session) batch(e *girc.Event) {
 				s.live(whole)
 			}
 		}
+	case "draft/chathistory-targets", "chathistory-targets":
+		s.targets(b)
 	case "chathistory":
 		if len(b.params) > 0 {
 			s.history(b)
@@ -182,7 +190,11 @@ type batch struct {
 
 // keeps: the lines are handled when the batch closes.
 func (b *batch) keeps() bool {
-	return b.kind == "draft/multiline" || b.kind == "chathistory" || b.kind == "znc.in/playback"
+	switch b.kind {
+	case "draft/multiline", "chathistory", "draft/chathistory-targets", "chathistory-targets", "znc.in/playback":
+		return true
+	}
+	return false
 }
 
 func (b *batch) add(e *girc.Event) {
@@ -214,6 +226,9 @@ func (b *batch) multiline() *girc.Event {
 	} else if t, ok := b.lines[0].Tags["time"]; ok {
 		whole.Tags["time"] = t
 	}
+	if account, ok := b.lines[0].Tags["account"]; ok && whole.Tags["account"] == "" {
+		whole.Tags["account"] = account // else they would seem to have logged out
+	}
 	if b.open.Source != nil {
 		whole.Source = b.open.Source
 	}
@@ -234,35 +249,63 @@ func (s *session) history(b *batch) {
 				found = true
 			}
 		}
-		if r := s.rooms[s.facts.fold(f.room)]; !found && r != nil && r.catching {
+		if _, reading := s.readings[s.facts.fold(f.room)]; !found && reading {
 			continue // that was the other question
 		}
 		s.fetches = append(s.fetches[:i:i], s.fetches[i+1:]...)
 		f.done <- found
 		return
 	}
-	r := s.rooms[s.facts.fold(b.params[0])]
-	if r == nil || !r.catching {
-		return
+	r := s.readings[s.facts.fold(b.params[0])]
+	// What was said since we are here is of now, whatever tells of it first:
+	// it may stand in history, and wait as a line of its own behind it.
+	here := s.serverTime
+	if room := s.rooms[s.facts.fold(b.params[0])]; room != nil && room.joined {
+		here = room.here
+	}
+	if r == nil || here.IsZero() {
+		here = time.Now().Add(time.Hour) // all of it is a bouncer's
 	}
 	after, last := "", time.Time{}
 	for _, line := range b.lines {
 		if line.Timestamp.After(last) {
 			last = line.Timestamp
 		}
-		if id := line.Tags["msgid"]; id != "" && !strings.ContainsAny(id, " \r\n\x00") {
+		if id := line.Tags["msgid"]; id != "" && !unspeakable(id) {
 			after = "msgid=" + id
 		}
-		s.said(line, true)
+		past := line.Timestamp.Before(here)
+		if !past && s.waitsFor(line) {
+			continue // it is heard when its turn comes, of who said it
+		}
+		s.said(line, past)
 	}
-	if limit := min(s.facts.number("CHATHISTORY", 100), 1000); len(b.lines) >= limit && r.page < historyPages {
+	if r == nil {
+		return // not asked for: a bouncer plays back so what it kept
+	}
+	if len(b.lines) >= s.pageLength() && r.page < historyPages {
 		if after == "" {
 			after = "timestamp=" + last.UTC().Format(stamp)
 		}
-		s.page(r, after, r.page+1)
+		r.page++
+		s.turn(r, after)
 		return
 	}
-	s.caught(r)
+	s.readEnd(r)
+}
+
+// waitsFor tells whether a line of history was heard live, too, and is held.
+func (s *session) waitsFor(line *girc.Event) bool {
+	id, held := line.Tags["msgid"], s.missed.held
+	if r := s.roomOf(line); r != nil {
+		held = r.held
+	}
+	return id != "" && slices.ContainsFunc(held, func(h heldLine) bool { return h.Tags["msgid"] == id })
+}
+
+// unspeakable tells what cannot stand as a parameter in a line.
+func unspeakable(param string) bool {
+	return param == "" || param[0] == ':' || strings.ContainsAny(param, " \r\n\x00")
 }
 
 // noHistory handles a standard reply that says no.
@@ -271,6 +314,10 @@ func (s *session) noHistory(e *girc.Event) {
 		return
 	}
 	s.log.Warn("no history", "code", e.Params[1], "text", e.Last())
+	if s.missed.asking && slices.Contains(e.Params[2:], "TARGETS") {
+		s.targetsEnd()
+		return
+	}
 	for _, param := range e.Params[2:] {
 		key := s.facts.fold(param)
 		for i, f := range s.fetches {
@@ -280,8 +327,8 @@ func (s *session) noHistory(e *girc.Event) {
 				return
 			}
 		}
-		if r := s.rooms[key]; r != nil && r.catching {
-			s.caught(r)
+		if r := s.readings[key]; r != nil {
+			s.readEnd(r)
 			return
 		}
 	}
@@ -305,7 +352,7 @@ func (s *session) fetch(ctx context.Context, op chat.Fetch) error {
 		s.mu.Unlock()
 		return notInRoom(op.Place.Room)
 	}
-	if op.Target == "" || strings.ContainsAny(op.Target, " \r\n\x00") {
+	if unspeakable(op.Target) {
 		s.mu.Unlock()
 		return gone()
 	}

@@ -1,7 +1,13 @@
 // Package irc connects Permanence to an IRC network as one client, with girc
 // for the protocol's syntax and registration. What a server offers of IRCv3 is
 // used (labels and echoes to know what was really said, accounts, message IDs,
-// history); without any of it the adapter still speaks and hears.
+// messages of several lines, history); without any of it the adapter still
+// speaks and hears.
+//
+// A connection is a session: one goroutine listens (wire.go), one works through
+// what it heard and has it stored (connect.go), one writes (writer.go). What
+// becomes of a line is told by the first of them (confirm.go), so that nobody
+// who speaks waits for the disk.
 package irc
 
 import (
@@ -39,9 +45,9 @@ type Adapter struct {
 	current  *session // registered, nil while there is none
 	facts    facts    // of the last connection
 	sessions int
-	every    time.Duration // learned by being thrown out for flooding; 0: as configured
-	secure   string        // port to use with TLS, told by STS
-	bridges  map[string]int
+	every    time.Duration         // learned by being thrown out for flooding; 0: as configured
+	secure   string                // port to use with TLS, told by STS
+	bridges  map[string]*suspicion // by nick
 }
 
 var _ chat.Adapter = (*Adapter)(nil)
@@ -61,7 +67,7 @@ func New(cfg Config, env chat.Env) (*Adapter, error) {
 	return &Adapter{
 		cfg: s, name: env.Name, rooms: env.Rooms, state: env.State, log: log, boot: hex.EncodeToString(boot[:]),
 		retry: time.Second, retryMax: 5 * time.Minute, rejoin: 5 * time.Second,
-		facts: newFacts(), bridges: make(map[string]int),
+		facts: newFacts(), bridges: make(map[string]*suspicion),
 	}, nil
 }
 

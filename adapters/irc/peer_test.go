@@ -273,6 +273,7 @@ type road struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	shut  bool
+	total int
 	held  chan struct{} // not nil: what the server says waits until it is closed
 }
 
@@ -312,6 +313,7 @@ func (r *road) carry(in net.Conn, to string) {
 		in.Close()
 		out.Close()
 	}
+	r.total++
 	r.conns[in], r.conns[out] = struct{}{}, struct{}{}
 	r.mu.Unlock()
 	copyTo := func(a, b net.Conn) {

@@ -19,6 +19,10 @@ type people struct {
 	// queries are those who wrote to us without sharing a channel: nobody
 	// tells us when they go, so their address is compared before we answer.
 	queries map[string]*person
+	// guess is the nick under which history tells of an account.
+	guess map[string]string
+	// lost is told of those whom we cannot be sure of any more.
+	lost func(*person)
 }
 
 // person is somebody whom we see.
@@ -32,10 +36,11 @@ type person struct {
 	// ("@+") they have there.
 	rooms map[string]string
 	bot   bool
+	spoke bool // under id, which is somebody's now
 }
 
 func newPeople(fold func(string) string, prefix string) *people {
-	return &people{fold: fold, prefix: prefix, nicks: make(map[string]*person), queries: make(map[string]*person)}
+	return &people{fold: fold, prefix: prefix, nicks: make(map[string]*person), queries: make(map[string]*person), guess: make(map[string]string), lost: func(*person) {}}
 }
 
 // identity is what Account.ID is for p.
@@ -71,8 +76,10 @@ func (l *people) see(nick, user, host string) *person {
 	key := l.fold(nick)
 	p, ok := l.nicks[key]
 	if !ok {
-		if p, ok = l.queries[key]; ok && user != "" && (p.user != user || p.host != host) {
+		// Nobody has watched them: the address must tell that it is they.
+		if p, ok = l.queries[key]; ok && (user == "" || p.user != user || p.host != host) {
 			ok = false // somebody else by now
+			l.lost(p)
 		}
 		if !ok {
 			p = &person{nick: nick, id: l.newID(nick), rooms: make(map[string]string)}
@@ -154,6 +161,7 @@ func (l *people) emptied(room string) {
 		delete(p.rooms, room)
 		if len(p.rooms) == 0 {
 			delete(l.nicks, key)
+			l.lost(p)
 		}
 	}
 }

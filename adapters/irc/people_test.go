@@ -237,17 +237,57 @@ func TestRelay(t *testing.T) {
 	if err != nil || !r.Confirmed {
 		t.Errorf("%+v, %v", r, err)
 	}
-	// One that nobody named is warned of.
-	q := newPeer(t, server.Addr, "relais", "permanence", "", "#asso")
-	for _, line := range []string{"<Un> a", "<Deux> b", "<Trois> fin"} {
-		q.line(t, "PRIVMSG #asso :"+line)
+}
+
+// TestUnknownRelay: a bridge that the configuration does not name is warned
+// of, by another process too; whoever quotes is no bridge.
+func TestUnknownRelay(t *testing.T) {
+	server := testservers.Ergo(t, testservers.ErgoOptions{})
+	inbox := chattest.NewInbox()
+	b := resumed(t, inbox, irc.Config{Server: server.Addr, Relays: []irc.Relay{{Nick: "connu"}}}, "#asso")
+	for nick, lines := range map[string][]string{
+		"connu":   {"<Un> a", "<Deux> b", "<Un> c", "<Trois> d"},
+		"relais":  {"<Un> a", "<Deux> b", "<Un> c", "<Trois> d"},
+		"passeur": {"[tchat] <U\u200bn> a", "[matrix] <\x0304Deux\x03> b", "[tchat] <Un> c", "[tchat] <Trois> d"},
+		"seul":    {"<moi> a", "<moi> b", "<moi> c", "<moi> d"},
+		"citeur":  {"regardez", "<Un> a", "<Deux> b", "vous voyez", "<Un> c", "<Deux> d"},
+		"formule": {"a<b> c", "[1] x", "<a>b", "< > d"},
+	} {
+		p := newPeer(t, server.Addr, nick, "permanence", "", "#asso")
+		for _, line := range append(lines, "fin de "+nick) {
+			p.line(t, "PRIVMSG #asso :"+line)
+		}
+		b.heard("fin de " + nick)
 	}
-	b.heard("fin")
-	found := false
-	for _, f := range b.Check(deadline(t)) {
-		found = found || f.Name == "irc-bridge-unknown"
+	want := "passeur: {nick: passeur, author: '^\\[[^\\]]+\\] ?<([^>]{1,64})> ?'}; relais: {nick: relais}; "
+	told := func(a *irc.Adapter) (got string) {
+		for _, f := range a.Check(deadline(t)) {
+			if f.Name == "irc-relay-unconfigured" {
+				nick, _, _ := strings.Cut(f.What.EN, " ")
+				got += nick + ": " + strings.TrimSuffix(strings.TrimPrefix(f.Do.EN, "Add "), " to relays.") + "; "
+			}
+		}
+		return got
 	}
-	if !found {
-		t.Error("the bridge is not warned of")
+	if got := told(b.Adapter); got != want {
+		t.Errorf("told of %s, want %s", got, want)
+	}
+	b.stop()
+	another := func(relays ...irc.Relay) *irc.Adapter {
+		a, err := irc.New(irc.Config{Server: server.Addr, Relays: relays}, chat.Env{Name: "irc", Rooms: []string{"#asso"}, State: inbox})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if got := told(another()); got != want {
+		t.Errorf("another process tells of %s, want %s", got, want)
+	}
+	// What is to be written into the configuration helps.
+	b = resumed(t, inbox, irc.Config{Server: server.Addr, Relays: []irc.Relay{
+		{Nick: "passeur", Author: `^\[[^\]]+\] ?<([^>]{1,64})> ?`}, {Nick: "relais"}, {Nick: "connu"},
+	}}, "#asso")
+	if got := told(b.Adapter); got != "" {
+		t.Errorf("told of %s", got)
 	}
 }

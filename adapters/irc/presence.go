@@ -20,7 +20,7 @@ func (s *session) joined(e *girc.Event) {
 		if s.isUs(e.Source.Name) {
 			s.user, s.host = e.Source.Ident, e.Source.Host
 			if r != nil {
-				r.joined, r.refused, r.entered = true, nil, time.Now()
+				r.joined, r.refused, r.entered, r.here = true, nil, time.Now(), e.Timestamp
 			}
 			continue
 		}
@@ -30,11 +30,11 @@ func (s *session) joined(e *girc.Event) {
 		p := s.people.see(e.Source.Name, e.Source.Ident, e.Source.Host)
 		switch {
 		case e.Tags["account"] != "":
-			p.account = e.Tags["account"]
+			s.setAccount(p, e.Tags["account"])
 		case len(e.Params) > 2 && e.Params[1] != "*": // extended-join
-			p.account = e.Params[1]
+			s.setAccount(p, e.Params[1])
 		case len(e.Params) > 2:
-			p.account = ""
+			s.setAccount(p, "")
 		}
 		s.people.join(p, name, "")
 		s.emit(&chat.Joined{Meta: s.meta(e, r.name, p)})
@@ -57,8 +57,8 @@ func (s *session) left(e *girc.Event, nick, name, why string) {
 		return
 	}
 	s.emit(&chat.Left{Meta: s.meta(e, r.name, p), Reason: why})
-	if last && p.account == "" { // nobody tells us any more who has that nick
-		s.emit(&chat.Left{Meta: s.meta(e, "", p), Reason: why})
+	if last { // nobody tells us any more who has that nick
+		s.ended(p, why)
 	}
 }
 
@@ -158,8 +158,11 @@ func (s *session) who(params []string) {
 	if mode := s.facts.support["BOT"]; mode != "" && strings.Contains(params[3], mode) {
 		p.bot = true
 	}
-	if account := params[4]; account != "0" && account != "*" && p.account == "" {
-		p.account = account
+	switch account := params[4]; {
+	case account == "0" || account == "*":
+		s.setAccount(p, "") // whoever wrote to us under that nick before we were here
+	case p.account == "":
+		s.setAccount(p, account)
 		s.present(p)
 	}
 }
@@ -193,6 +196,9 @@ func (s *session) quit(e *girc.Event) {
 		return
 	}
 	s.emit(&chat.Left{Meta: s.meta(e, "", p), Reason: reasonText(e, len(e.Params)-1)})
+	if p.account == "" {
+		s.forget(visitor{p.id, p.nick})
+	}
 }
 
 func (s *session) renamed(e *girc.Event) {
@@ -216,12 +222,25 @@ func (s *session) account(e *girc.Event) {
 		return
 	}
 	if e.Params[0] == "*" {
-		// Whoever logs out is nobody that we know.
-		p.account, p.id = "", s.people.newID(p.nick)
+		s.setAccount(p, "")
 		return
 	}
-	p.account = e.Params[0]
+	s.setAccount(p, e.Params[0])
 	s.present(p)
+}
+
+// setAccount notes under which account p is logged in. Whoever logs in has
+// another identity from now on; whoever logs out is nobody that we know.
+func (s *session) setAccount(p *person, account string) {
+	if account == p.account {
+		return
+	}
+	if p.account == "" {
+		s.ended(p, "")
+	} else if account == "" {
+		p.id = s.people.newID(p.nick)
+	}
+	p.account = account
 }
 
 func (s *session) rehosted(e *girc.Event) {

@@ -21,11 +21,16 @@ func (q *queue[T]) put(item T) bool {
 		return false
 	}
 	q.items = append(q.items, item)
+	q.poke()
+	return true
+}
+
+// poke has whoever takes look again, also where nothing was put.
+func (q *queue[T]) poke() {
 	select {
 	case q.ready <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // take gives everything that waits.

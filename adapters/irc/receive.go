@@ -16,10 +16,11 @@ import (
 // and unescaped the tags; its Tags.Get would unescape them a second time.
 func (s *session) hear(e *girc.Event) {
 	if t := e.Tags["time"]; t != "" && e.Tags["batch"] == "" {
-		if s.serverTime.IsZero() {
+		words := e.Command == "PRIVMSG" || e.Command == "NOTICE" || e.Command == "TAGMSG"
+		if s.serverTime.IsZero() && !words { // words may be a bouncer's, of old
 			s.serverTime = e.Timestamp
 		}
-		if e.Timestamp.After(s.seen) && e.Command != "PRIVMSG" {
+		if e.Timestamp.After(s.seen) && !words {
 			s.seen = e.Timestamp
 		}
 	}
@@ -47,8 +48,18 @@ func (s *session) live(e *girc.Event) {
 	}
 	switch e.Command {
 	case "PRIVMSG", "NOTICE", "TAGMSG", "REDACT":
+		if s.znc(e) {
+			return
+		}
+		if s.playedBack(e) {
+			s.said(e, true)
+			return
+		}
 		if r := s.roomOf(e); r != nil && r.catching && len(r.held) < maxBehind {
-			r.held = append(r.held, e)
+			r.held = append(r.held, s.hold(e))
+			return
+		}
+		if s.waits(e) {
 			return
 		}
 		s.said(e, false)
@@ -155,30 +166,62 @@ func (s *session) meta(e *girc.Event, room string, p *person) chat.Meta {
 	return m
 }
 
+// heldLine is a live line that waits for the history before it; by is who said
+// it, because somebody else may have the nick when it is heard.
+type heldLine struct {
+	*girc.Event
+	by *person
+}
+
+func (s *session) hold(e *girc.Event) heldLine {
+	if !s.speaks(e) {
+		return heldLine{Event: e}
+	}
+	return heldLine{e, s.speaker(e, false)}
+}
+
+// speaks: somebody says the line, not we, nor the server itself or services
+// without a user name.
+func (s *session) speaks(e *girc.Event) bool {
+	return e.Source != nil && !s.isUs(e.Source.Name) && (e.Source.Ident != "" || e.Source.Host != "")
+}
+
 // said handles words. past says that they come from history.
-func (s *session) said(e *girc.Event, past bool) {
+func (s *session) said(e *girc.Event, past bool) { s.saidBy(heldLine{Event: e}, past) }
+
+func (s *session) saidBy(held heldLine, past bool) {
+	e := held.Event
 	if e.Source == nil || len(e.Params) < 1 || e.Command != "TAGMSG" && len(e.Params) < 2 {
 		return
 	}
 	if s.isUs(e.Source.Name) {
 		return // our own echo: confirms has it
 	}
-	if e.Source.Ident == "" && e.Source.Host == "" && !past {
-		return // the server itself, or services without a user name
+	if !past && !s.speaks(e) {
+		return
 	}
-	if past && strings.EqualFold(e.Source.Name, "HistServ") {
-		return // Ergo tells so of those who came and went
+	if e.Tags["batch"] != "" && (strings.EqualFold(e.Source.Name, "HistServ") || strings.HasPrefix(e.Source.Name, "*")) {
+		return // Ergo and ZNC tell so of those who came and went
 	}
 	target := s.plainChannel(e.Params[0])
 	channel := s.facts.isChannel(target)
-	if !channel && e.Command == "NOTICE" && isService(e.Source.Name) {
+	if !channel && (e.Command == "NOTICE" && isService(e.Source.Name) || strings.EqualFold(e.Source.Name, "BouncerServ")) {
+		if past {
+			return
+		}
 		s.log.Info("service says", "service", e.Source.Name, "text", e.Last())
 		if !s.passive && !s.isUs(s.cfg.Nick) {
 			s.writer.command("NICK", s.cfg.Nick, "") // it may have freed our nick
 		}
 		return
 	}
-	p := s.speaker(e, past)
+	p := held.by
+	if p == nil {
+		p = s.speaker(e, past)
+	}
+	if !channel && p.account == "" && !s.missed.hears(s.messageID(e, ""), e.Timestamp, past) {
+		return // stored when it was said, under the identity of then
+	}
 	room := p.identity()
 	if channel {
 		r := s.rooms[s.facts.fold(target)]
@@ -186,6 +229,9 @@ func (s *session) said(e *girc.Event, past bool) {
 			return
 		}
 		room = r.name
+	}
+	if !past {
+		s.spoke(p)
 	}
 	m := s.meta(e, room, p)
 	m.Direct, m.Backlog = !channel, past || s.old(e)
@@ -195,10 +241,6 @@ func (s *session) said(e *girc.Event, past bool) {
 	}
 	if _, ok := e.Tags["bot"]; ok {
 		m.From.Bot, p.bot = true, true
-	}
-	if e.Command == "NOTICE" {
-		// RFC 2812, 3.3.2: never to be answered automatically.
-		m.From.Bot = true
 	}
 	switch e.Command {
 	case "REDACT":
@@ -216,6 +258,10 @@ func (s *session) said(e *girc.Event, past bool) {
 		return
 	}
 	text = s.relayed(&m, p, text)
+	if e.Command == "NOTICE" {
+		// RFC 2812, 3.3.2: never to be answered automatically.
+		m.From.Bot = true
+	}
 	post := &chat.Posted{Meta: m, ReplyTo: firstOf(e.Tags["+reply"], e.Tags["+draft/reply"])}
 	post.Text = fromIRC(text)
 	if strings.TrimSpace(post.Text) == "" {
@@ -226,15 +272,19 @@ func (s *session) said(e *girc.Event, past bool) {
 }
 
 // speaker is who says a line. What history tells of somebody without account
-// is not known to be the one who has that nick now.
+// is not known to be the one who has that nick now; their identity is the same
+// each time it is read.
 func (s *session) speaker(e *girc.Event, past bool) *person {
 	account := e.Tags["account"]
 	if past {
-		return &person{nick: e.Source.Name, account: account, id: e.Source.Name + "!" + s.id + "-before"}
+		if account != "" {
+			s.people.guess[accountID(account)] = e.Source.Name
+		}
+		return &person{nick: e.Source.Name, account: account, id: e.Source.Name + "!" + e.Source.Ident + "@" + e.Source.Host}
 	}
 	p := s.people.see(e.Source.Name, e.Source.Ident, e.Source.Host)
-	if s.facts.has("account-tag") && account != p.account {
-		p.account = account
+	if s.facts.has("account-tag") {
+		s.setAccount(p, account)
 	}
 	s.returned(p)
 	return p
@@ -281,61 +331,6 @@ func ctcp(text string) (string, bool) {
 func isService(nick string) bool {
 	return strings.HasSuffix(strings.ToLower(nick), "serv") || strings.EqualFold(nick, "Global")
 }
-
-// relayed finds who speaks through a bridge.
-func (s *session) relayed(m *chat.Meta, p *person, text string) string {
-	for _, r := range s.cfg.relays {
-		if s.facts.fold(r.nick) != s.facts.fold(p.nick) || r.account != "" && !strings.EqualFold(r.account, p.account) {
-			continue
-		}
-		plain := stripCodes(text)
-		match := r.author.FindStringSubmatchIndex(plain)
-		if match == nil || match[2] < 0 {
-			return text
-		}
-		author := strings.TrimSpace(stripInvisible(plain[match[2]:match[3]]))
-		if author == "" {
-			return text
-		}
-		m.From = chat.Account{ID: relayPrefix + p.identity() + "/" + author, Name: author, Handle: author}
-		return plain[match[1]:]
-	}
-	s.suspect(p, text)
-	return text
-}
-
-// relayPrefix begins the identities of people behind a bridge.
-const relayPrefix = "relay:"
-
-// stripInvisible takes away what bridges put into names to ping nobody.
-func stripInvisible(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\u200b' || r == '\u2060' || r == '\ufeff' {
-			return -1
-		}
-		return r
-	}, name)
-}
-
-// suspect warns of a bridge that is not configured: several names before the
-// lines of one nick.
-func (s *session) suspect(p *person, text string) {
-	name, _, ok := strings.Cut(strings.TrimPrefix(stripCodes(text), "<"), "> ")
-	if !ok || !strings.HasPrefix(stripCodes(text), "<") || len(name) > 64 {
-		return
-	}
-	s.Adapter.mu.Lock()
-	defer s.Adapter.mu.Unlock()
-	if s.bridges[p.nick]++; s.bridges[p.nick] == bridgeLines {
-		s.log.Warn("a bridge that relays does not name", "nick", p.nick)
-	}
-}
-
-// bridgeLines is after how many lines like "<name> text" a nick is taken for a
-// bridge.
-const bridgeLines = 3
-
-func stripCodes(text string) string { return girc.StripRaw(text) }
 
 // mentions finds who a line is for: "nick: …", "nick, other: …", or our nick
 // anywhere in it.
@@ -455,6 +450,7 @@ func (s *session) nickOf(ctx context.Context, id string) (string, error) {
 	}
 	s.mu.Lock()
 	p, watched, ok := s.people.find(id)
+	guess := s.people.guess[id]
 	s.mu.Unlock()
 	switch {
 	case ok && watched:
@@ -463,6 +459,9 @@ func (s *session) nickOf(ctx context.Context, id string) (string, error) {
 		return "", strangerGone(nickOfID(id))
 	case !ok:
 		p = person{nick: id, account: id}
+		if guess != "" {
+			p.nick = guess
+		}
 	}
 	// Nobody tells us when somebody goes with whom we share no channel: ask
 	// who has the nick now.

@@ -70,20 +70,31 @@ func (s *session) say(ctx context.Context, op chat.Say, try chat.Try) (chat.Rece
 // movedOn tells whether an identity has another nick by now, and forgets it
 // where the server knows nobody under the one that we know.
 func (s *session) movedOn(ctx context.Context, id, nick string) bool {
-	answer := make(chan bool, 1)
-	// Behind everything that the server had said before it refused.
-	s.queue.put(item{do: func() {
+	moved := false
+	return s.within(ctx, func() {
 		p, _, ok := s.people.find(id)
-		if ok && p.nick == nick {
-			s.people.quit(nick)
+		moved = ok && p.nick != nick
+		if ok && !moved {
+			s.ended(s.people.quit(nick), "")
 		}
-		answer <- ok && p.nick != nick
-	}})
+	}) && moved
+}
+
+// within does something in the session's goroutine, behind everything that the
+// server has said by now (who waits for an echo gets it before); false where
+// that did not come about.
+func (s *session) within(ctx context.Context, do func()) bool {
+	done := make(chan struct{})
+	if !s.queue.put(item{do: func() { do(); close(done) }}) {
+		return false
+	}
+	limit := time.NewTimer(verdictTimeout)
+	defer limit.Stop()
 	select {
-	case moved := <-answer:
-		return moved
+	case <-done:
+		return true
 	case <-ctx.Done():
-	case <-time.After(verdictTimeout): // the session has ended
+	case <-limit.C: // the session has ended
 	}
 	return false
 }
@@ -95,62 +106,67 @@ func (s *session) sayTo(ctx context.Context, target string, person bool, op chat
 	if op.Content.Notice {
 		command = "NOTICE"
 	}
-	bodies := s.bodies(command, target, s.addressed(op.Content, room), op.Content.Link)
-	if len(bodies) == 0 {
+	pieces := s.pieces(command, target, s.addressed(op.Content, room), op.Content.Link)
+	if len(pieces) == 0 {
 		return chat.Receipt{}, &chat.Error{Kind: chat.Permanent, Reason: chat.Text{FR: "il n’y a rien à dire", EN: "there is nothing to say"}}
 	}
-	var receipt chat.Receipt
+	receipt := chat.Receipt{Confirmed: true}
 	for _, id := range try.Done {
 		receipt.Parts = append(receipt.Parts, chat.Part{ID: id})
 	}
-	from := min(max(try.PartsDone, len(try.Done)), len(bodies))
-	receipt.Confirmed = true
-	var lines []*line
-	for i, body := range bodies[from:] {
-		l := &line{command: command, target: target, body: body, person: person, fate: make(chan struct{})}
-		if from+i == 0 {
-			l.reply = op.ReplyTo
-		}
-		lines = append(lines, l)
-	}
-	if len(lines) > 0 && !s.writer.put(job{ctx: ctx, lines: lines}) {
+	parts := s.parts(line{command: command, target: target, person: person}, pieces, max(try.PartsDone, len(try.Done)), op.ReplyTo)
+	lines := slices.Concat(parts...)
+	if len(lines) > 0 && !s.writer.put(&job{ctx: ctx, lines: lines}) {
 		return chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Reason: notConnected}
 	}
-	for i, l := range lines {
-		v, err := s.await(ctx, l, lines[i:], try.Key, room, from+i)
-		if err != nil {
-			return chat.Receipt{}, partly(err, receipt)
+	for _, part := range parts {
+		said := chat.Part{}
+		for i, l := range part {
+			v, err := s.await(ctx, l, lines, try.Key, room)
+			lines = lines[1:]
+			if v.singly {
+				s.sayNoBatch(v.err)
+				try.PartsDone, try.Done = len(receipt.Parts), partIDs(receipt)
+				return s.sayTo(ctx, target, person, op, try)
+			}
+			if err != nil {
+				return chat.Receipt{}, partly(err, receipt)
+			}
+			if i == 0 {
+				said = chat.Part{ID: v.id, At: v.at}
+				if said.ID == "" {
+					said.ID = s.newID()
+				}
+			}
+			receipt.Confirmed = receipt.Confirmed && v.confirmed
+			if v.away != "" {
+				s.tellAway(try.Key, room, l.part, said.ID, target, v.away)
+			}
 		}
-		if v.err != nil {
-			return chat.Receipt{}, partly(v.err, receipt)
-		}
-		part := chat.Part{ID: v.id, At: v.at}
-		if part.ID == "" {
-			part.ID = s.newID()
-		}
-		receipt.Parts = append(receipt.Parts, part)
-		receipt.Confirmed = receipt.Confirmed && v.confirmed
-		if v.away != "" {
-			s.tellAway(try.Key, room, from+i, part.ID, target, v.away)
-		}
+		receipt.Parts = append(receipt.Parts, said)
 	}
 	return receipt, nil
 }
 
-// await waits for the verdict on l. Where ctx ends first, what becomes of the
-// lines that were written is told later as Outcome events.
-func (s *session) await(ctx context.Context, l *line, rest []*line, key, room string, part int) (verdict, error) {
+func partIDs(r chat.Receipt) (ids []string) {
+	for _, p := range r.Parts {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+// await waits for the verdict on l, the first of rest; a bad one is an error
+// too. Where ctx ends first, what becomes of the lines that were written is
+// told later as Outcome events.
+func (s *session) await(ctx context.Context, l *line, rest []*line, key, room string) (verdict, error) {
 	select {
 	case <-l.fate:
-		return l.verdict, nil
+		return l.judged()
 	case <-ctx.Done():
 	}
 	for i, r := range rest {
-		if s.confirms.abandon(r, func(v verdict) { s.tellLate(key, room, part+i, v) }) {
-			continue
-		}
-		if i == 0 {
-			return l.verdict, nil
+		if !s.confirms.abandon(r, func(v verdict) { s.tellLate(key, room, r.part, v) }) && i == 0 {
+			return l.judged()
 		}
 	}
 	return verdict{}, &chat.Error{Kind: chat.Temporary, Err: ctx.Err(), Reason: chat.Text{
@@ -158,8 +174,20 @@ func (s *session) await(ctx context.Context, l *line, rest []*line, key, room st
 	}}
 }
 
+// judged gives the verdict, once it is there.
+func (l *line) judged() (verdict, error) {
+	if l.verdict.err != nil {
+		return l.verdict, l.verdict.err
+	}
+	return l.verdict, nil
+}
+
 // tellLate tells the fate of a line for which nobody waited any more.
 func (s *session) tellLate(key, room string, part int, v verdict) {
+	if v.singly { // the next attempt says it line by line
+		s.queue.put(item{do: func() { s.singly = true }})
+		return
+	}
 	state, reason := chat.Accepted, chat.Text{}
 	if v.confirmed {
 		state = chat.Delivered
@@ -310,56 +338,20 @@ func name(m chat.Account) string {
 	return m.Handle
 }
 
-// bodies splits a text into what lines can hold. Where it makes more than a
-// few, and the whole can be read elsewhere, the first ones and the link do.
-func (s *session) bodies(command, target, text, link string) []string {
-	room := s.room(command, target)
-	split := func(text string) (out []string) {
-		for _, l := range toIRC(text) {
-			out = append(out, splitLine(l, room)...)
-		}
-		return out
-	}
-	lines := split(text)
-	if link == "" || len(lines) <= maxParts || strings.HasSuffix(strings.TrimSpace(text), link) && len(lines) <= maxParts+1 {
-		return lines
-	}
-	lines = lines[:maxParts]
-	last := lines[maxParts-1]
-	tail := " … " + link
-	if len(last)+len(tail) > room {
-		last = splitLine(last, max(room-len(tail), 20))[0]
-	}
-	lines[maxParts-1] = last + tail
-	return lines
-}
-
-// maxLine is the longest line without tags, its end included (RFC 1459, 2.3).
-const maxLine = 512
-
-// room is how many bytes of text a line to target can hold, once the server
-// has put our prefix before it.
-func (s *session) room(command, target string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	user, host := len(s.user), len(s.host)
-	if host == 0 { // not told yet: the longest that servers allow
-		user, host = 11, 63
-	}
-	prefix := len(":") + len(s.nick) + len("!") + user + len("@") + host + len(" ")
-	return max(maxLine-len("\r\n")-prefix-len(command)-len(" ")-len(target)-len(" :"), 100)
-}
-
 // setTopic replaces our part of a channel's topic.
 func (s *session) setTopic(ctx context.Context, op chat.Topic) (chat.Receipt, error) {
-	s.mu.Lock()
-	r := s.rooms[s.facts.fold(op.Place.Room)]
-	if r == nil || !r.joined {
-		s.mu.Unlock()
+	var name, old string
+	limit := 0
+	if !s.within(ctx, func() { // somebody may have changed it just now
+		if r := s.rooms[s.facts.fold(op.Place.Room)]; r != nil && r.joined {
+			name, old, limit = r.name, r.topic, s.facts.number("TOPICLEN", 300)
+		}
+	}) {
+		return chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Reason: notConnected}
+	}
+	if name == "" {
 		return chat.Receipt{}, notInRoom(op.Place.Room)
 	}
-	name, old, limit := r.name, r.topic, s.facts.number("TOPICLEN", 300)
-	s.mu.Unlock()
 	topic, ok := newTopic(old, op.Text, limit)
 	if !ok {
 		return chat.Receipt{}, &chat.Error{Kind: chat.Permanent, Reason: chat.Text{
@@ -370,15 +362,12 @@ func (s *session) setTopic(ctx context.Context, op chat.Topic) (chat.Receipt, er
 		return chat.Receipt{Confirmed: true}, nil
 	}
 	l := &line{command: "TOPIC", target: name, body: topic, fate: make(chan struct{})}
-	if !s.writer.put(job{ctx: ctx, lines: []*line{l}}) {
+	if !s.writer.put(&job{ctx: ctx, lines: []*line{l}}) {
 		return chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Reason: notConnected}
 	}
-	v, err := s.await(ctx, l, []*line{l}, "", op.Place.Room, 0)
+	v, err := s.await(ctx, l, []*line{l}, "", op.Place.Room)
 	if err != nil {
 		return chat.Receipt{}, err
-	}
-	if v.err != nil {
-		return chat.Receipt{}, v.err
 	}
 	return chat.Receipt{Confirmed: v.confirmed}, nil
 }

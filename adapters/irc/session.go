@@ -50,20 +50,30 @@ type session struct {
 	batches    map[string]*batch
 	whois      map[string][]*whois // by folded nick
 	fetches    []*fetch
+	readings   map[string]*reading // by folded name
+	missed     missed
+	playing    bool            // ZNC was asked for what it kept
+	playbacks  map[string]bool // folded names whose buffer it sends now
 	timers     map[*time.Timer]struct{}
 	serverTime time.Time            // of the first line that carried a time
 	seen       time.Time            // of the last one
 	origin     time.Time            // nothing before it is asked of history
 	stored     time.Time            // cursor
+	resume     time.Time            // the cursor when the connection began
 	gaps       map[string]time.Time // by room: from when on its history is missing
 	awaited    map[string]string    // nicks by account, of those whom something waits for
 	caughtUp   bool
+	singly     bool // no message of several lines any more
 	out        []chat.Event
-	after      []func(context.Context)
-	lookDone   func() // for Check
-	looked     bool
-	failed     error  // why we hung up
-	lastError  string // what the server said before it did
+	after      []func(context.Context) // before out is stored
+	then       []func(context.Context) // once it is
+	visitors   []visitor
+	// keptVisitors is what the State has; it belongs to flush.
+	keptVisitors []visitor
+	lookDone     func() // for Check
+	looked       bool
+	failed       error  // why we hung up
+	lastError    string // what the server said before it did
 }
 
 // room is a channel of the configuration.
@@ -77,13 +87,13 @@ type room struct {
 	marks   string // ours in it, such as "@"
 	kicks   int    // in a row
 	entered time.Time
+	here    time.Time // the same by the server's clock
 	tried   time.Time
 	waiting bool // for a timer to try again
 	// since is from when on history is asked for; zero for not at all.
 	since    time.Time
 	catching bool
-	page     int           // of its history that was asked for
-	held     []*girc.Event // live lines that wait for the history before them
+	held     []heldLine // live lines that wait for the history before them
 }
 
 func newSession(a *Adapter, id string, w *wire, limit *rate.Limiter, secure bool) *session {
@@ -91,23 +101,17 @@ func newSession(a *Adapter, id string, w *wire, limit *rate.Limiter, secure bool
 		Adapter: a, log: a.log, id: id, wire: w, secure: secure, queue: newQueue[item](), began: time.Now(),
 		facts: newFacts(), nick: a.cfg.Nick, rooms: make(map[string]*room), batches: make(map[string]*batch),
 		whois: make(map[string][]*whois), timers: make(map[*time.Timer]struct{}),
-		gaps: make(map[string]time.Time), awaited: make(map[string]string),
+		readings: make(map[string]*reading), playbacks: make(map[string]bool), gaps: make(map[string]time.Time), awaited: make(map[string]string),
 	}
 	s.people = newPeople(s.foldName, id)
-	s.confirms = newConfirms(id, a.cfg.Nick, s.foldLocked)
-	s.writer = &writer{wire: w, jobs: newQueue[job](), confirms: s.confirms, limit: limit, facts: s.levels}
+	s.people.lost = func(p *person) { s.ended(p, "") }
+	s.confirms = newConfirms(id, a.cfg.Nick)
+	s.writer = &writer{wire: w, jobs: newQueue[*job](), confirms: s.confirms, limit: limit, facts: s.levels}
 	return s
 }
 
 // foldName is for who holds the lock.
 func (s *session) foldName(name string) string { return s.facts.fold(name) }
-
-// foldLocked is for who does not.
-func (s *session) foldLocked(name string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.facts.fold(name)
-}
 
 // levels tells the writer how the fate of lines is learned.
 func (s *session) levels() (labels, echo, tags bool) {
@@ -116,7 +120,15 @@ func (s *session) levels() (labels, echo, tags bool) {
 	return s.facts.labelled() && s.ready, s.facts.echo(), s.facts.has("message-tags")
 }
 
-// incoming is girc's handler: it may not block.
+// begin starts to speak and to listen; the channel tells of the end.
+func (s *session) begin() <-chan error {
+	ended := make(chan error, 1)
+	go s.wire.listen(s.incoming)
+	go func() { ended <- s.client.DialerConnect(s.wire) }()
+	return ended
+}
+
+// incoming takes each line of the server: it may not block.
 func (s *session) incoming(e *girc.Event) {
 	s.confirms.hear(e)
 	s.queue.put(item{event: e})
@@ -184,6 +196,9 @@ func (s *session) register(e *girc.Event) {
 			s.fail(saslRefused(e.Last()))
 		}
 	case "PONG":
+		if e.Last() == playedToken {
+			s.played()
+		}
 		if s.lookDone != nil && e.Last() == lookToken {
 			s.looked = true
 			s.lookDone()
@@ -267,25 +282,6 @@ func (s *session) capability(e *girc.Event) {
 	}
 }
 
-// sts goes over to TLS where the server asks for it
-// (https://ircv3.net/specs/extensions/sts). girc could not, because the TLS is
-// ours. It is remembered until the program ends.
-func (s *session) sts(value string) {
-	if s.secure || s.registered {
-		return
-	}
-	for _, option := range strings.Split(value, ",") {
-		if port, ok := strings.CutPrefix(option, "port="); ok {
-			if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 65536 {
-				s.Adapter.mu.Lock()
-				s.Adapter.secure = port
-				s.Adapter.mu.Unlock()
-				s.fail(errUpgrade)
-			}
-		}
-	}
-}
-
 func (s *session) isupport(params []string) {
 	for i := 1; i < len(params)-1; i++ {
 		name, value, _ := strings.Cut(params[i], "=")
@@ -348,6 +344,8 @@ func (s *session) welcome() {
 		all = append(all, r)
 	}
 	s.join(all...)
+	s.askMissed()
+	s.askPlayback()
 	s.monitorAll()
 	s.settle()
 }
@@ -443,7 +441,7 @@ func (s *session) rejoinLater(r *room) {
 // settle tells that we have caught up as soon as each room is entered and its
 // history read, or refused.
 func (s *session) settle() {
-	if s.caughtUp || !s.ready {
+	if s.caughtUp || !s.ready || s.missed.open() || s.playing {
 		return
 	}
 	for _, r := range s.rooms {
@@ -452,5 +450,6 @@ func (s *session) settle() {
 		}
 	}
 	s.caughtUp = true
+	s.release()
 	s.emit(s.connection(chat.CaughtUp, chat.Text{}))
 }

@@ -1,6 +1,8 @@
 package irc
 
 import (
+	"bytes"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -50,14 +52,22 @@ func TestSplitLine(t *testing.T) {
 		want  []string
 	}{
 		{"court", 20, []string{"court"}},
-		{"un deux trois quatre cinq", 16, []string{"un deux trois", "quatre cinq"}},
-		{"\x02un deux trois quatre\x02 cinq", 18, []string{"\x02un deux trois", "\x02quatre\x02 cinq"}},
-		{"éééééééééé", 12, []string{"ééééé", "ééééé"}},
+		{"un deux trois quatre cinq", 19, []string{"un deux trois ", "quatre cinq"}},
+		{"un deux trois  \t quatre cinq", 19, []string{"un deux trois ", "quatre cinq"}},
+		{"\x02un deux trois quatre\x02 cinq", 21, []string{"\x02un deux trois\x02 ", "\x02quatre\x02 cinq"}},
+		{"éééééééééé", 15, []string{"ééééé", "ééééé"}},
 	} {
-		if got := splitLine(tt.line, tt.limit); !cmp.Equal(got, tt.want) {
+		if got := texts(splitLine(tt.line, tt.limit)); !cmp.Equal(got, tt.want) {
 			t.Errorf("%q at %d: %q, want %q", tt.line, tt.limit, got, tt.want)
 		}
 	}
+}
+
+func texts(pieces []piece) (out []string) {
+	for _, p := range pieces {
+		out = append(out, p.text)
+	}
+	return out
 }
 
 // FuzzSplitLine: no piece is too long or cut inside a rune, and no word lost.
@@ -68,7 +78,7 @@ func FuzzSplitLine(f *testing.F) {
 		limit = 20 + (limit&0xffff)%500
 		for _, line := range toIRC(md) {
 			joined := ""
-			for _, p := range splitLine(line, limit) {
+			for _, p := range texts(splitLine(line, limit)) {
 				if len(p) > limit || !utf8.ValidString(p) || strings.ContainsAny(p, "\r\n\x00") {
 					t.Fatalf("%q of %d bytes at %d", p, len(p), limit)
 				}
@@ -175,7 +185,7 @@ func TestConfig(t *testing.T) {
 		{Config{Server: "x", Nick: "a b"}, false, "no spaces"},
 		{Config{Server: "x", SASL: SASL{User: "p"}}, false, "password_file is missing"},
 		{Config{Server: "x", SASL: SASL{Mechanism: "external"}}, false, "needs cert_file"},
-		{Config{Server: "x", SASL: SASL{Mechanism: "scram"}}, false, "expected plain or external"},
+		{Config{Server: "x", SASL: SASL{Mechanism: "scram"}}, false, "expected plain, scram-sha-256 or external"},
 		{Config{Server: "x", Regain: "kill"}, false, "expected ghost"},
 		{Config{Server: "x", Flood: Flood{Every: "vite"}}, false, "expected a duration"},
 		{Config{Server: "x", Proxy: "http://x"}, false, "expected socks5"},
@@ -212,6 +222,10 @@ func FuzzHear(f *testing.F) {
 	f.Add("BATCH +1 chathistory #asso\n@batch=1 :a!b@c PRIVMSG #asso :x\nBATCH -1")
 	f.Add("BATCH +1 draft/multiline #asso\n@batch=1;draft/multiline-concat :a!b@c PRIVMSG #asso :x\nBATCH -1")
 	f.Add(":s 353 p = #asso :@a +b!c@d\n:s 366 p #asso\n:s 354 p 42 a H acc\n:s 404 p #asso :no\n:p KICK #asso permanence")
+	f.Add("BATCH +1 draft/chathistory-targets\n@batch=1 :s CHATHISTORY TARGETS alice 2026-10-19T19:02:00.000Z\nBATCH -1\nBATCH +2 chathistory alice\n@batch=2;time=2026-10-19T19:02:00.000Z :alice!a@b PRIVMSG permanence :x\nBATCH -2")
+	f.Add("@label=s.1-1 :s BATCH +1 labeled-response\n@batch=1;msgid=m :permanence!p@h BATCH +2 draft/multiline #asso\n@batch=2 :permanence!p@h PRIVMSG #asso :a\n@batch=1 BATCH -2\nBATCH -1")
+	f.Add(":s FAIL BATCH MULTILINE_INVALID :no\n@label=s.1-1 :s ACK\n:permanence!p@h PRIVMSG #asso :x\n:s PONG s fate-s.1-3")
+	f.Add(":***!znc@znc.in PRIVMSG #asso :Buffer Playback...\n:a!b@c PRIVMSG #asso :[10:00:00] x\n:a!b@c PRIVMSG #asso :<n> y\n:***!znc@znc.in PRIVMSG #asso :Playback Complete.")
 	f.Add(":s 433\n:s 401\n:s 311 p x\nFAIL CHATHISTORY\nCAP * LS\nKILL\nACCOUNT\n:a ACCOUNT *\nTAGMSG\nREDACT")
 	f.Fuzz(func(t *testing.T, text string) {
 		near, far := net.Pipe()
@@ -229,8 +243,11 @@ func FuzzHear(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := newSession(a, "s.1", &wire{Conn: near}, rate.NewLimiter(rate.Inf, 1), false)
+		s := newSession(a, "s.1", newWire(near), rate.NewLimiter(rate.Inf, 1), false)
 		defer s.closeTimers()
+		s.resume = time.Date(2026, 10, 19, 19, 0, 0, 0, time.UTC)
+		s.confirms.expect(&line{command: "PRIVMSG", target: "#asso", pieces: []piece{{text: "a"}, {text: "b"}}, fate: make(chan struct{})}, true)
+		s.confirms.expect(&line{command: "PRIVMSG", target: "#asso", body: "x", fate: make(chan struct{})}, false)
 		s.facts.caps["batch"], s.facts.caps["server-time"], s.facts.caps["draft/chathistory"], s.facts.caps["account-tag"] = "", "", "", ""
 		lines := ":s 001 permanence :hi\n:s 376 permanence :end\n:permanence!p@h JOIN #asso\n" + text
 		for line := range strings.SplitSeq(lines, "\n") {
@@ -252,6 +269,121 @@ func FuzzHear(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestFacts: what a server lets pass, and what a message of several lines may
+// be.
+func TestFacts(t *testing.T) {
+	for _, tt := range []struct {
+		deny          string
+		reply, draft  bool
+		multiline     string
+		bytes, lines  int
+		several, caps bool
+	}{
+		{"", true, true, "max-bytes=4096,max-lines=24", 4096, 24, true, true},
+		{"*", false, false, "max-bytes=1000000", 4096, math.MaxInt, true, true},
+		{"*,-draft/reply", false, true, "max-bytes=512,max-lines=x", 512, math.MaxInt, true, true},
+		{"draft/reply,typing", true, false, "", 0, 0, false, true},
+		{"*,-reply,-draft/reply", true, true, "max-lines=3", 0, 0, false, true},
+		{"", false, false, "max-bytes=4096", 0, 0, false, false},
+	} {
+		f := newFacts()
+		if tt.caps {
+			for _, name := range []string{"message-tags", "batch", "labeled-response", "echo-message"} {
+				f.caps[name] = ""
+			}
+		}
+		f.caps["draft/multiline"] = tt.multiline
+		f.support["CLIENTTAGDENY"] = tt.deny
+		var want []string
+		if tt.reply {
+			want = append(want, `+reply=m\:1`)
+		}
+		if tt.draft {
+			want = append(want, `+draft/reply=m\:1`)
+		}
+		if got := f.replyTags("m;1"); !cmp.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", tt.deny, got, want)
+		}
+		if c := f.chat(); (c.Replies != chat.None) != (want != nil) {
+			t.Errorf("%q: replies %v", tt.deny, c.Replies)
+		}
+		bytes, lines, ok := f.multiline()
+		if ok != tt.several || ok && (bytes != tt.bytes || lines != tt.lines) {
+			t.Errorf("%q: %d, %d, %v", tt.multiline, bytes, lines, ok)
+		}
+	}
+}
+
+func TestChunk(t *testing.T) {
+	p := func(texts ...string) (out []piece) {
+		for _, s := range texts {
+			out = append(out, piece{strings.TrimPrefix(s, "+"), strings.HasPrefix(s, "+")})
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		pieces       []piece
+		bytes, lines int
+		want         [][]piece
+	}{
+		{nil, 10, 10, nil},
+		{p("aaa", "bbb", "ccc"), 11, 10, [][]piece{p("aaa", "bbb", "ccc")}},
+		{p("aaa", "bbb", "ccc"), 10, 10, [][]piece{p("aaa", "bbb"), p("ccc")}},
+		{p("aaa", "bbb", "ccc"), 99, 2, [][]piece{p("aaa", "bbb"), p("ccc")}},
+		{p("aaa", "+bbb", "+ccc"), 0, 1, [][]piece{p("aaa"), p("bbb"), p("ccc")}},
+		{p("longer than that"), 5, 9, [][]piece{p("longer than that")}},
+	} {
+		if got := chunk(tt.pieces, tt.bytes, tt.lines); !cmp.Equal(got, tt.want, cmp.AllowUnexported(piece{})) {
+			t.Errorf("%v at %d, %d: %v", tt.pieces, tt.bytes, tt.lines, got)
+		}
+	}
+}
+
+// FuzzListen: whatever bytes come, events go in, and the end of a line that is
+// too long is none.
+func FuzzListen(f *testing.F) {
+	f.Add([]byte(":a!b@c PRIVMSG #asso :x\r\n\r\n:\r\nPING :y\r\n"), 0)
+	f.Add([]byte("@time=x :a 376 b\nERROR :bye\nPRIVMSG a :b\n"), 40000)
+	f.Fuzz(func(t *testing.T, data []byte, pad int) {
+		pad = (pad & 0xffff) % 50_000
+		near, far := net.Pipe()
+		w := newWire(near)
+		go func() { // girc
+			buf := make([]byte, 512)
+			for {
+				if _, err := w.Read(buf); err != nil {
+					return
+				}
+			}
+		}()
+		go func() {
+			defer far.Close()
+			far.Write(append(bytes.Repeat([]byte("x"), pad), data...))
+		}()
+		w.listen(func(e *girc.Event) {
+			if strings.Contains(e.String(), "\n") || len(e.Last()) > maxIncoming {
+				t.Fatalf("%+v", e)
+			}
+		})
+		w.Close()
+	})
+}
+
+// TestCursor: what is stored is read again.
+func TestCursor(t *testing.T) {
+	at := time.Date(2026, 10, 19, 19, 2, 0, 7e6, time.UTC)
+	for value, want := range map[string][]string{
+		"": nil, "x": nil, "x y z": {"z"},
+		at.Format(stamp) + " " + at.Format(stamp):          nil,
+		at.Format(stamp) + " " + at.Format(stamp) + " a,b": {"a", "b"},
+	} {
+		stored, origin, known := parseCursor(value)
+		if stored != origin || len(value) > 10 && !stored.Equal(at) || !cmp.Equal(known, want) {
+			t.Errorf("%q: %v, %v, %v", value, stored, origin, known)
+		}
+	}
 }
 
 // TestLearnedPace: what is not configured is as the server's kind allows.

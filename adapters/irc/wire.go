@@ -1,18 +1,21 @@
 package irc
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/lrstanley/girc"
 	"golang.org/x/net/proxy"
 )
 
@@ -21,15 +24,80 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
-// wire is the connection below girc. girc writes to it what registration and
-// keeping alive need; everything else is ours and goes through line, because
-// girc would drop lines silently when it is not connected, splits them inside
+// wire is the connection below girc. What girc has to write for registration
+// and for keeping alive goes through it; everything else is ours, because girc
+// would drop lines silently when it is not connected, splits them inside
 // runes, asks WHO for everybody who joins (a netsplit's end would have us
-// thrown out for flooding) and answers CTCP.
+// thrown out for flooding) and answers CTCP. In the same way girc reads what
+// it answers to; the words of people go past it, because it takes three
+// goroutines and a timer for each line, and hangs up at one that it cannot
+// read.
 type wire struct {
 	net.Conn
 	mu sync.Mutex
+	// passed is what girc reads.
+	passed  *io.PipeReader
+	passing *io.PipeWriter
 }
+
+func newWire(conn net.Conn) *wire {
+	w := &wire{Conn: conn}
+	w.passed, w.passing = io.Pipe()
+	return w
+}
+
+// Read is girc's.
+func (w *wire) Read(p []byte) (int, error) { return w.passed.Read(p) }
+
+// Close may be called more than once.
+func (w *wire) Close() error {
+	w.passed.Close()
+	return w.Conn.Close()
+}
+
+// maxIncoming is the longest line that we read: 8191 bytes of tags
+// (https://ircv3.net/specs/extensions/message-tags) and, of some servers, more
+// than 512 behind them.
+const maxIncoming = 32 << 10
+
+// listen reads lines until the connection ends; hear may not block.
+func (w *wire) listen(hear func(*girc.Event)) {
+	lines := bufio.NewReaderSize(w.Conn, maxIncoming)
+	registered, tooLong := false, false
+	for {
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			tooLong = true
+			continue
+		}
+		if err != nil {
+			w.passing.CloseWithError(err)
+			return
+		}
+		if tooLong { // its end may look like a line, and is none
+			tooLong = false
+			continue
+		}
+		e := girc.ParseEvent(string(line))
+		if e == nil {
+			continue
+		}
+		hear(e)
+		if !registered || answered[e.Command] {
+			if _, err := w.passing.Write(line); err != nil {
+				return // closed
+			}
+		}
+		if e.Command == "ERROR" {
+			return // it is the last that a server says, and girc hangs up
+		}
+		registered = registered || e.Command == "376" || e.Command == "422"
+	}
+}
+
+// answered are the commands that girc has to know of once it is registered:
+// what keeps the connection alive, ends it, or changes our nick.
+var answered = map[string]bool{"PING": true, "PONG": true, "ERROR": true, "CAP": true, "NICK": true}
 
 // quietly are the commands that girc may send by itself.
 var quietly = map[string]bool{
@@ -93,7 +161,7 @@ func (s *settings) dial(ctx context.Context, port string, secure bool) (*wire, e
 		return nil, &dialError{"dial", err}
 	}
 	if !secure {
-		return &wire{Conn: conn}, nil
+		return newWire(conn), nil
 	}
 	t := tls.Client(conn, conf)
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -104,7 +172,7 @@ func (s *settings) dial(ctx context.Context, port string, secure bool) (*wire, e
 		}
 		return nil, &dialError{"tls", err}
 	}
-	return &wire{Conn: t}, nil
+	return newWire(t), nil
 }
 
 func (s *settings) dialTCP(ctx context.Context, addr string) (net.Conn, error) {

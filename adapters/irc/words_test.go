@@ -73,6 +73,7 @@ func TestHearing(t *testing.T) {
 		"BATCH -1",
 	}, "\r\n"))
 	whole := b.heard("première ligne")
+	asked := whole.From.ID
 	if whole.Text != "première ligne\nseconde et sa suite" || whole.ID == "" {
 		t.Errorf("%+v", whole)
 	}
@@ -92,6 +93,11 @@ func TestHearing(t *testing.T) {
 	if r := first(b, "the reaction", func(r *chat.Reacted) bool { return true }); r.Target != whole.ID || r.Emoji != "✉️" {
 		t.Errorf("%+v", r)
 	}
+	p.line(t, "@+draft/unreact=✉️;+reply="+whole.ID+" TAGMSG #asso")
+	if r := first(b, "the reaction taken back", func(r *chat.Unreacted) bool { return true }); r.Target != whole.ID || r.Emoji != "✉️" || r.From.ID != asked {
+		t.Errorf("%+v", r)
+	}
+	p.line(t, "@+draft/react=✉️ TAGMSG #asso") // on nothing
 	// And once more from history.
 	seen := b.inbox.Doubles()
 	b.must(chat.Fetch{Place: place("#Asso"), Target: whole.ID})
@@ -125,8 +131,8 @@ func TestSaying(t *testing.T) {
 			p.reads(t, " NOTICE #asso :noté")
 			long := strings.TrimSpace(strings.Repeat("œuvre déjà vue, ", 200))
 			r = b.must(chat.Say{Place: place("#asso"), Content: chat.Content{Text: long, Link: "https://t.example.org/43"}})
-			if len(r.Parts) != 3 {
-				t.Errorf("%d parts", len(r.Parts))
+			if want := map[bool]int{true: 1, false: 3}[tt.sure]; len(r.Parts) != want { // one message of three lines, or three
+				t.Errorf("%d parts, want %d", len(r.Parts), want)
 			}
 			if last := p.reads(t, "https://t.example.org/43"); !strings.HasSuffix(last, "… https://t.example.org/43") || len(last[strings.Index(last, ":permanence"):]) > 510 {
 				t.Errorf("%d bytes: %q", len(last), last)

@@ -258,6 +258,9 @@ type Caps struct {
 	// MaxFile is the largest file in bytes, 0 without limit.
 	MaxFile int64
 	Format  Format
+	// Permalink is the address at which people of the network open a message
+	// in their client, by its remote ID; nil where there is none.
+	Permalink func(remote string) string
 }
 
 // Finding is one line of `permanence check`.

@@ -152,7 +152,10 @@ type Submitted struct {
 // Joined: From entered the room.
 type Joined struct{ Meta }
 
-// Left: From left the room; with an empty Room, the network.
+// Left: From left the room; with an empty Room, the network. Without a proved
+// identity an empty Room means more: whoever has that name from now on is
+// somebody else, because they left the last room that we share, were not
+// watched for a while, or logged in.
 type Left struct {
 	Meta
 	Reason string `json:"reason,omitempty"`

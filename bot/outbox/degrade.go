@@ -101,6 +101,9 @@ func fallback(w want) []chat.Op {
 	if w.payload.Fallback == nil {
 		return nil
 	}
+	if w.replyTo == "" && len(w.targets) > 0 {
+		w.replyTo = w.targets[0] // it is about that message
+	}
 	return []chat.Op{chat.Say{Place: place(w), Content: fit(*w.payload.Fallback, w.payload.Heading, w.caps), ReplyTo: reply(w)}}
 }
 

@@ -77,6 +77,12 @@ type Delivery struct {
 	Reason  string       `db:"reason"` // chat.Text as JSON, of the last failure
 	Created tickets.Time `db:"created_at"`
 	DoneAt  tickets.Time `db:"done_at"`
+	// Confirmed: the network told that it was really said; else it was merely
+	// accepted.
+	Confirmed bool `db:"confirmed"`
+	// At is the link as it stands in the row, where whoever adds the delivery
+	// has it at hand; nil has it read.
+	At *tickets.Link `db:"-"`
 }
 
 // Payload is what a delivery needs besides its row.

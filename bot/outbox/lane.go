@@ -280,7 +280,15 @@ func (l *lane) turn(ctx, send context.Context) {
 	b.mu.Lock()
 	d, ok, _ := l.next(time.Now())
 	kicks := b.kicks[l.adapter]
+	b.busy[l.adapter]++
 	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		if b.busy[l.adapter]--; b.busy[l.adapter] == 0 {
+			delete(b.busy, l.adapter)
+		}
+		b.mu.Unlock()
+	}()
 	if !ok || ctx.Err() != nil {
 		return
 	}

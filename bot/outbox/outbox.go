@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -60,6 +61,7 @@ type Box struct {
 	send  context.Context // ends after the grace: must an attempt end
 	lanes map[tickets.ID]*lane
 	kicks map[string]int // by adapter: how often Kick was called
+	busy  map[string]int // by adapter: attempts begun whose result is not reported
 	wg    sync.WaitGroup
 }
 
@@ -71,7 +73,7 @@ func New(opt Options) *Box {
 	if opt.Grace == 0 {
 		opt.Grace = 5 * time.Second
 	}
-	b := &Box{opt: opt, lanes: map[tickets.ID]*lane{}, slots: map[string]chan struct{}{}, kicks: map[string]int{}}
+	b := &Box{opt: opt, lanes: map[tickets.ID]*lane{}, slots: map[string]chan struct{}{}, kicks: map[string]int{}, busy: map[string]int{}}
 	for name := range opt.Adapters {
 		b.slots[name] = make(chan struct{}, opt.PerAdapter)
 	}
@@ -110,9 +112,12 @@ func (b *Box) Add(ds ...Delivery) {
 		if d.State != Ready {
 			continue
 		}
+		at := d.At
+		d.At = nil
 		l := b.lanes[d.Link]
 		if l == nil {
 			l = newLane(b, d.Link, d.Adapter)
+			l.link = at
 			b.lanes[d.Link] = l
 		}
 		l.add(d)
@@ -135,7 +140,7 @@ func (b *Box) Noted(rs ...Result) {
 }
 
 // Replace gives deliveries that still wait the content that their rows now
-// have. One that is being performed at this moment leaves as it was.
+// have, and the parts that turned out to be said. One that is being performed at this moment leaves as it was.
 func (b *Box) Replace(ds ...Delivery) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -147,6 +152,9 @@ func (b *Box) Replace(ds ...Delivery) {
 		for i := range l.texts {
 			if l.texts[i].ID == d.ID {
 				l.texts[i].Body = d.Body
+				if len(d.Remotes()) > len(l.texts[i].Remotes()) {
+					l.texts[i].Parts = d.Parts
+				}
 			}
 		}
 	}
@@ -174,6 +182,14 @@ func (b *Box) Kick(adapter string) {
 			l.kick()
 		}
 	}
+}
+
+// Busy tells, by adapter, how many attempts have begun and are not reported
+// yet: what they say may be seen, and answered, before it is known here.
+func (b *Box) Busy() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.busy)
 }
 
 // Waiting counts deliveries not yet performed, for metrics and tests.

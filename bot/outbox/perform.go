@@ -18,8 +18,16 @@ import (
 var ErrFileWanted = errors.New("the file is still being fetched")
 
 // perform does one delivery: it finds what it is about at this link, asks
-// degrade for the next best thing, and has the adapter do it.
-func (l *lane) perform(ctx context.Context, d *Delivery) (chat.Receipt, error) {
+// degrade for the next best thing, and has the adapter do it. An adapter that
+// panics fails alone, and this delivery with it.
+func (l *lane) perform(ctx context.Context, d *Delivery) (total chat.Receipt, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.b.opt.Log.Error("outbox: adapter panicked", "adapter", l.adapter, "op", string(d.Op), "panic", p, "stack", string(debug.Stack()))
+			err = &chat.Error{Kind: chat.Temporary, Err: fmt.Errorf("panic: %v", p), Reason: chat.Text{
+				FR: "erreur du programme en parlant à « " + l.adapter + " »", EN: "an error of the program while talking to “" + l.adapter + "”"}}
+		}
+	}()
 	a := l.b.opt.Adapters[l.adapter]
 	if a == nil {
 		return chat.Receipt{}, unknownAdapter(l.adapter)
@@ -51,7 +59,6 @@ func (l *lane) perform(ctx context.Context, d *Delivery) (chat.Receipt, error) {
 		}
 	}
 	ops := degrade(w)
-	var total chat.Receipt
 	for i, op := range ops {
 		try := chat.Try{Key: d.Key, Attempt: d.Attempts}
 		if i > 0 {
@@ -69,7 +76,7 @@ func (l *lane) perform(ctx context.Context, d *Delivery) (chat.Receipt, error) {
 			}
 			op = say
 		}
-		r, err := l.do(ctx, a, op, try)
+		r, err := a.Do(ctx, op, try)
 		if err != nil {
 			var e *chat.Error
 			if d.Op == Mark && errors.As(err, &e) && (e.Kind == chat.Gone || e.Kind == chat.Permanent) {
@@ -82,19 +89,6 @@ func (l *lane) perform(ctx context.Context, d *Delivery) (chat.Receipt, error) {
 		}
 	}
 	return total, nil
-}
-
-// do has the adapter perform an operation; one that panics fails alone, and
-// this delivery with it.
-func (l *lane) do(ctx context.Context, a chat.Adapter, op chat.Op, try chat.Try) (r chat.Receipt, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.b.opt.Log.Error("outbox: adapter panicked", "adapter", l.adapter, "op", fmt.Sprintf("%T", op), "panic", p, "stack", string(debug.Stack()))
-			r, err = chat.Receipt{}, &chat.Error{Kind: chat.Temporary, Err: fmt.Errorf("panic: %v", p), Reason: chat.Text{
-				FR: "erreur du programme en parlant à « " + l.adapter + " »", EN: "an error of the program while talking to “" + l.adapter + "”"}}
-		}
-	}()
-	return a.Do(ctx, op, try)
 }
 
 // targets are the remote messages that an edit, deletion, mark or pin is

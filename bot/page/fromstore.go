@@ -208,6 +208,9 @@ func (r reader) sends(e *Entry, d outbox.Delivery) error {
 func sendState(d outbox.Delivery) SendState {
 	switch d.State {
 	case outbox.Done:
+		if d.Confirmed {
+			return SendDelivered
+		}
 		return SendAccepted
 	case outbox.Failed:
 		return SendFailed

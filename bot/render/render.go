@@ -38,6 +38,7 @@ type Card struct {
 	Who       string // name of the requester
 	Address   string // beside it
 	Where     string // where they asked, in words
+	Original  string // address of what they wrote, in their client; empty for none
 	Owner     string
 	People    int // participants
 	Body      string
@@ -49,6 +50,10 @@ type Card struct {
 	Now       tickets.Time
 	Link      string
 	Observe   bool
+	// Public: asked where others read, so that it may go on in private.
+	Public bool
+	// Flat: the place shows lines, not messages.
+	Flat bool
 }
 
 // excerpt is how much of the first message a card shows, in runes.
@@ -57,13 +62,20 @@ const excerpt = 1200
 // Card is the opening post of a ticket's team thread.
 func (r *Renderer) Card(c Card) chat.Content {
 	var b strings.Builder
+	if c.Flat {
+		return r.flatCard(c)
+	}
 	n := fmt.Sprintf("#%d", c.Ticket.ID)
 	fmt.Fprintf(&b, "**%s** %s **%s**\n", n, stateSign(c.Ticket.State), plain(c.Ticket.Subject))
 	who := "**" + plain(c.Who) + "**"
 	if c.Address != "" && !strings.EqualFold(c.Address, c.Who) {
 		who += " <" + plain(c.Address) + ">"
 	}
-	fmt.Fprintf(&b, "%s · %s", who, c.Where)
+	where := c.Where
+	if c.Original != "" {
+		where = "[" + where + "](" + c.Original + ")"
+	}
+	fmt.Fprintf(&b, "%s · %s", who, where)
 	if c.People > 1 {
 		b.WriteString(" · " + r.T(c.Lang, "count.people", "Count", c.People))
 	}
@@ -117,8 +129,39 @@ func (r *Renderer) Card(c Card) chat.Content {
 		button("release", "button.release", "")
 	}
 	button("reply", "button.reply", "primary")
+	if c.Public {
+		button("dm", "button.dm", "")
+	}
 	button("close", "button.close", "")
 	return content
+}
+
+// flatCard is a card for a place of lines, where it is never drawn again: who
+// asks what, and the command that answers. The number opens it already.
+func (r *Renderer) flatCard(c Card) chat.Content {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s **%s** · **%s** · %s", stateSign(c.Ticket.State), plain(c.Ticket.Subject), plain(c.Who), c.Where)
+	if c.People > 1 {
+		b.WriteString(" · " + r.T(c.Lang, "count.people", "Count", c.People))
+	}
+	if c.Owner != "" {
+		b.WriteString(" · " + r.T(c.Lang, "card.owner", "Name", plain(c.Owner)))
+	}
+	if c.Observe {
+		b.WriteString(" · _" + r.T(c.Lang, "card.observe") + "_")
+	} else {
+		b.WriteString(" · _" + r.T(c.Lang, "card.answer", "Number", fmt.Sprintf("#%d", c.Ticket.ID)) + "_")
+	}
+	b.WriteString("\n")
+	for _, h := range c.Hints {
+		fmt.Fprintf(&b, "%s\n", markup.Inert(h))
+	}
+	body := r.body(c.Lang, c.Body, c.Deleted, c.Folded, c.Link)
+	if plain(body) != plain(c.Ticket.Subject) { // else the question is its own subject
+		b.WriteString(quote(body))
+	}
+	r.files(&b, c.Lang, c.Files)
+	return chat.Content{Text: strings.TrimRight(b.String(), "\n"), Card: true, Lang: c.Lang, Link: c.Link}
 }
 
 func stateSign(s tickets.State) string {
@@ -189,6 +232,8 @@ type Line struct {
 	Link    string
 	// Dated is the header's date where it differs by more than an hour.
 	Dated string
+	// Flat: the place shows lines, not messages; a short one is one line.
+	Flat bool
 }
 
 // Line is a message of a ticket as the team's rooms show it: lines from
@@ -208,15 +253,15 @@ func (r *Renderer) Line(l Line) chat.Content {
 	}
 	switch {
 	case l.Third:
-		fmt.Fprintf(&b, "❔ %s %s%s\n%s", name, r.T(l.Lang, "line.third"), mark, quote(r.body(l.Lang, l.Body, l.Deleted, l.Folded, l.Link)))
+		b.WriteString(l.said("❔ "+name+" "+r.T(l.Lang, "line.third")+mark, r.body(l.Lang, l.Body, l.Deleted, l.Folded, l.Link)))
 	case l.Kind == tickets.Message:
 		where := ""
 		if l.Where != "" {
 			where = " · " + l.Where
 		}
-		fmt.Fprintf(&b, "📨 %s%s%s\n%s", name, where, mark, quote(r.body(l.Lang, l.Body, l.Deleted, l.Folded, l.Link)))
+		b.WriteString(l.said("📨 "+name+where+mark, r.body(l.Lang, l.Body, l.Deleted, l.Folded, l.Link)))
 	case l.Public:
-		fmt.Fprintf(&b, "📣 %s · %s%s\n%s", name, l.Where, mark, quote(r.body(l.Lang, l.Body, l.Deleted, false, l.Link)))
+		b.WriteString(l.said("📣 "+name+" · "+l.Where+mark, r.body(l.Lang, l.Body, l.Deleted, false, l.Link)))
 	default:
 		body := markup.Inert(l.Body)
 		if l.Deleted {
@@ -229,6 +274,15 @@ func (r *Renderer) Line(l Line) chat.Content {
 	}
 	r.files(&b, l.Lang, l.Files)
 	return chat.Content{Text: strings.TrimRight(b.String(), "\n"), Lang: l.Lang, Link: l.Link}
+}
+
+// said puts words that were said outside behind who said them.
+func (l Line) said(head, body string) string {
+	body = strings.TrimRight(body, "\n")
+	if l.Flat && !strings.Contains(body, "\n") {
+		return head + ": " + body + "\n"
+	}
+	return head + "\n" + quote(body)
 }
 
 // when is a time as people say it: near ones relative, others in full.

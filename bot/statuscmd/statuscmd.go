@@ -30,19 +30,64 @@ func Specs() []command.Spec[*bot.Call] {
 				Summary: text("donner des nouvelles", "give news"), Run: update},
 			{ID: "incident.end", Names: names("fin", "end"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] [texte]", "[no.] [text]"),
 				Summary: text("annoncer la fin", "announce the end"), Run: end},
+			{ID: "incident.edit", Names: names("corriger", "edit"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] texte", "[no.] text"),
+				Summary: text("corriger la dernière nouvelle", "correct the last news"), Run: edit},
 			{ID: "incident.where", Names: names("où", "where"), Who: command.Agents, Number: true, Text: true, Usage: text("n°", "no."),
 				Summary: text("ce que chaque salon a reçu", "what each room got"), Run: where},
+			{ID: "incident.retry", Names: names("relancer", "retry"), Who: command.Agents, Number: true, Usage: text("n°", "no."),
+				Summary: text("redire ce qui n’a pas pu être dit", "say again what could not be said"), Run: retry},
+			{ID: "incident.attach", Names: names("rattacher", "attach"), Who: command.Agents, Number: true, Usage: text("#42 [n°]", "#42 [no.]"),
+				Summary: text("rattacher un ticket à un incident", "attach a ticket to an incident"), Run: attach},
 			{ID: "incident.list", Names: names("liste", "list"), Who: command.Agents,
-				Summary: text("les incidents en cours", "the open incidents"), Run: list},
+				Summary: text("les incidents en cours et les travaux prévus", "the open incidents and the planned work"), Run: list},
+			{ID: "incident.report", Names: names("bilan", "report"), Who: command.Agents, Text: true, Number: true, Usage: text("année | n° texte", "year | no. text"),
+				Summary: text("le bilan d’une année, ou d’un incident", "the report of a year, or of an incident"), Run: report},
+			{ID: "incident.publish", Names: names("publier", "publish"), Who: command.Agents, Number: true,
+				Summary: text("publier ce qui vient d’être montré", "publish what was just shown"), Run: publish},
+			{ID: "incident.correct", Names: names("reprendre", "rewrite"), Who: command.Agents, Number: true, Hidden: true,
+				Summary: text("reprendre le texte montré", "rewrite the text that was shown"), Run: correct},
+		}}, {ID: "maintenance", Names: names("travaux", "maintenance"), Who: command.Agents,
+		Summary: text("prévoir des travaux, et dire où ils en sont", "plan work, and say how it goes"),
+		Sub: []spec{
+			{ID: "maintenance.plan", Names: names("prévoir", "plan"), Who: command.Agents, Text: true, Usage: text("quand texte", "when text"),
+				Summary: text("annoncer des travaux : `demain 22h pendant 2h messagerie : disque`", "announce work: `tomorrow 10pm for 2h mail: disk`"), Run: plan},
+			{ID: "maintenance.move", Names: names("reporter", "move"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] quand [texte]", "[no.] when [text]"),
+				Summary: text("changer leurs dates", "change its times"), Run: move},
+			{ID: "maintenance.cancel", Names: names("annuler", "cancel"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] [texte]", "[no.] [text]"),
+				Summary: text("y renoncer", "give it up"), Run: cancel},
+			{ID: "maintenance.start", Names: names("début", "start"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] [texte]", "[no.] [text]"),
+				Summary: text("les commencer avant l’heure", "begin before its time"), Run: begin},
+			{ID: "maintenance.end", Names: names("fin", "end"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] [texte]", "[no.] [text]"),
+				Summary: text("annoncer leur fin", "announce its end"), Run: done},
+			{ID: "maintenance.publish", Names: names("publier", "publish"), Who: command.Agents, Number: true,
+				Summary: text("publier ce qui vient d’être montré", "publish what was just shown"), Run: publish},
 		}}}
 }
 
 // inside refuses to announce from a channel that strangers read.
 func inside(c *bot.Call) bool { return c.InTeam || c.Direct }
 
+// ask opens a form for a text that is missing, where the network has forms and
+// the caller has not just filled one in. The end needs no words: a form that
+// comes back empty ends it.
+func ask(c *bot.Call, a command.Args, id, title string, optional bool) bool {
+	if a.Rest != "" || c.Submitted {
+		return false
+	}
+	value := ""
+	if a.Number != 0 {
+		value = fmt.Sprint(a.Number)
+	}
+	return c.Form(chat.Form{ID: id, Value: value, Title: c.T(title, "Number", value), Submit: c.T("form.publish"),
+		Fields: []chat.Field{{Name: "text", Label: c.T("form.public-text"), Long: true, Optional: optional}}})
+}
+
 func start(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
+	}
+	if ask(c, a, "incident.start", "form.incident-start", false) {
+		return nil
 	}
 	return c.StartIncident(a.Rest)
 }
@@ -51,6 +96,9 @@ func update(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
+	if ask(c, a, "incident.update", "form.incident-update", false) {
+		return nil
+	}
 	return c.UpdateIncident(a.Number, a.Raw, a.Rest)
 }
 
@@ -58,7 +106,100 @@ func end(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
+	if ask(c, a, "incident.end", "form.incident-end", true) {
+		return nil
+	}
 	return c.EndIncident(a.Number, a.Raw, a.Rest)
+}
+
+// number is the incident's: typed, or of a button, whose value is written as
+// a ticket's is.
+func number(c *bot.Call, a command.Args) int64 {
+	if a.Number == 0 && c.Pressed {
+		return a.Ticket
+	}
+	return a.Number
+}
+
+func edit(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	if ask(c, a, "incident.edit", "form.incident-edit", false) {
+		return nil
+	}
+	return c.CorrectIncident(a.Number, a.Raw, a.Rest)
+}
+
+func retry(c *bot.Call, a command.Args) error {
+	n := number(c, a)
+	if n == 0 {
+		return c.Answer(c.T("incident.which"))
+	}
+	return c.RetryIncident(n)
+}
+
+func attach(c *bot.Call, a command.Args) error {
+	ticket := tickets.ID(a.Ticket)
+	if ticket == 0 {
+		ticket = c.Ticket
+	}
+	if ticket == 0 {
+		return c.Answer(c.T("incident.attach-how"))
+	}
+	return c.Attach(ticket, a.Number)
+}
+
+func report(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	return c.Report(a.Number, a.Rest)
+}
+
+func publish(c *bot.Call, a command.Args) error { return c.Publish(number(c, a)) }
+
+func correct(c *bot.Call, a command.Args) error { return c.CorrectDraft(number(c, a)) }
+
+func plan(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	if ask(c, a, "maintenance.plan", "form.work-plan", false) {
+		return nil
+	}
+	return c.PlanWork(a.Rest)
+}
+
+func move(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	if ask(c, a, "maintenance.move", "form.work-move", false) {
+		return nil
+	}
+	return c.MoveWork(a.Number, a.Raw, a.Rest)
+}
+
+func cancel(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	return c.CancelWork(a.Number, a.Raw, a.Rest)
+}
+
+func begin(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	return c.BeginWork(a.Number, a.Raw, a.Rest)
+}
+
+func done(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	return c.EndWork(number(c, a), a.Raw, a.Rest)
 }
 
 func list(c *bot.Call, _ command.Args) error {
@@ -71,7 +212,7 @@ func list(c *bot.Call, _ command.Args) error {
 	}
 	var b strings.Builder
 	for _, i := range open {
-		fmt.Fprintf(&b, "%d · %s · %s\n", i.ID, i.State.Text().In(c.Lang), markup.Inert(i.Title))
+		fmt.Fprintf(&b, "%d · %s · %s\n", i.ID, i.StateText().In(c.Lang), markup.Inert(i.Title))
 	}
 	return c.Answer(strings.TrimRight(b.String(), "\n"))
 }
@@ -88,15 +229,22 @@ func where(c *bot.Call, a command.Args) error {
 		return c.Answer(c.T("incident.unknown", "Number", fmt.Sprint(a.Number)))
 	}
 	var b strings.Builder
+	failed := false
 	for _, r := range rows {
+		failed = failed || r.Failed != ""
 		state := c.T("incident.said", "Count", r.Said)
 		switch {
 		case r.Failed != "":
 			state = "⚠️ " + r.Failed
+		case r.Waiting && r.Delayed != "":
+			state = "⏳ " + state + " · " + r.Delayed
 		case r.Waiting:
 			state = "⏳ " + state
 		}
 		fmt.Fprintf(&b, "%s · %s\n", r.Place, state)
+	}
+	if failed {
+		b.WriteString(c.T("incident.retry-how", "Number", fmt.Sprint(a.Number)))
 	}
 	return c.Answer(strings.TrimRight(b.String(), "\n"))
 }

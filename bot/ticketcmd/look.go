@@ -7,6 +7,7 @@ import (
 
 	"permanence/bot"
 	"permanence/bot/command"
+	"permanence/bot/outbox"
 	"permanence/internal/markup"
 	"permanence/tickets"
 )
@@ -103,12 +104,39 @@ func show(c *bot.Call, _ command.Args) error {
 		if name != "" {
 			name += c.T("show.colon")
 		}
-		fmt.Fprintf(&b, "\n%s %s%s", sign, name, text)
+		how, err := howSent(c, e)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\n%s %s%s%s", sign, name, text, how)
 	}
 	if link := c.Page(tk.ID); link != "" {
 		b.WriteString("\n" + link)
 	}
 	return c.Answer(b.String())
+}
+
+// howSent tells how sure it is that a reply has arrived: networks that echo
+// what they said confirm it, others merely accept it.
+func howSent(c *bot.Call, e tickets.Entry) (string, error) {
+	if e.Kind != tickets.Reply || e.Source == 0 {
+		return "", nil
+	}
+	ds, err := c.Tx.ReplyDeliveries(e.ID)
+	if err != nil {
+		return "", err
+	}
+	how := ""
+	for _, d := range ds {
+		switch {
+		case d.Op != outbox.Say || d.Entry != e.ID || d.State != outbox.Done:
+		case !d.Confirmed:
+			return " " + c.T("show.accepted"), nil
+		default:
+			how = " " + c.T("show.confirmed")
+		}
+	}
+	return how, nil
 }
 
 // signOf tells what an entry is; empty for a reply that has not left.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"permanence/bot"
+	"permanence/bot/chat"
 	"permanence/bot/command"
 	"permanence/internal/markup"
 	"permanence/tickets"
@@ -18,6 +19,10 @@ func ticket(c *bot.Call, a command.Args) error {
 		return ticketForOther(c, a)
 	}
 	if a.Rest == "" {
+		if !c.Submitted && c.Form(chat.Form{ID: "ticket", Title: c.T("form.ticket"), Submit: c.T("form.open"),
+			Fields: []chat.Field{{Name: "text", Label: c.T("form.question"), Long: true}}}) {
+			return nil
+		}
 		return c.Answer(c.T("ticket.text-missing"))
 	}
 	ok, err := c.Ask(a.Rest)
@@ -48,6 +53,10 @@ func ticketForOther(c *bot.Call, a command.Args) error {
 		}
 		return c.Answer(c.T("ticket.opened-for", "Number", fmt.Sprintf("#%d", tk.ID), "Address", m.Address))
 	case "":
+		if !c.Submitted && c.Form(chat.Form{ID: "ticket", Value: "pour", Title: c.T("form.ticket"), Submit: c.T("form.open"), Fields: []chat.Field{
+			{Name: "first", Label: c.T("form.address")}, {Name: "text", Label: c.T("form.message"), Long: true}}}) {
+			return nil
+		}
 		return c.Answer(c.T("ticket.text-missing"))
 	}
 	tk, err := c.PromoteLines(word)

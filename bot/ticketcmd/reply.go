@@ -67,7 +67,7 @@ func draft(c *bot.Call, close bool) error {
 	if close {
 		verb = "reply-close"
 	}
-	if c.Form(chat.Form{ID: verb, Value: fmt.Sprint(c.Ticket), Title: c.T("form.reply", "Number", fmt.Sprintf("#%d", c.Ticket)),
+	if c.Form(chat.Form{ID: verb, Value: fmt.Sprintf("#%d", c.Ticket), Title: c.T("form.reply", "Number", fmt.Sprintf("#%d", c.Ticket)),
 		Submit: c.T("form.send"), Fields: []chat.Field{{Name: "text", Label: c.T("form.text"), Text: prefilled, Long: true}}}) {
 		return nil
 	}

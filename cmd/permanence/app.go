@@ -209,7 +209,7 @@ func (a *App) openAdapters(routes *http.ServeMux) error {
 			Name:  c.Name,
 			Rooms: a.cfg.plan.rooms[c.Name],
 			State: a.store.State(c.Name),
-			Mux:   a.mux(routes, c.Name),
+			Mux:   a.cfg.mux(routes, c.Name),
 			Log:   a.log.With("adapter", c.Name),
 		}, a.world)
 		if err != nil {
@@ -283,7 +283,7 @@ func (a *App) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	ops := operations{store: a.store, bot: a.bot, adapters: a.adapters, names: a.cfg.Adapters.names()}
+	ops := operations{cfg: a.cfg, store: a.store, bot: a.bot, adapters: a.adapters, names: a.cfg.Adapters.names()}
 	serve(a.control, ops.handler())
 	if a.web != nil {
 		serve(a.web, a.handler)

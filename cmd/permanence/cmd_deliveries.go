@@ -14,7 +14,12 @@ import (
 )
 
 // ask performs one operation at the running program, or alone.
-func (e *environment) ask(cmd *cobra.Command, config, method, path string, query url.Values, out any) (err error) {
+func (e *environment) ask(cmd *cobra.Command, config, method, path string, query url.Values, out any) error {
+	return e.tell(cmd, config, method, path, query, "", out)
+}
+
+// tell is ask with a body.
+func (e *environment) tell(cmd *cobra.Command, config, method, path string, query url.Values, body string, out any) (err error) {
 	l, err := loadOrEmbedded(config)
 	if err != nil {
 		return err
@@ -29,7 +34,7 @@ func (e *environment) ask(cmd *cobra.Command, config, method, path string, query
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	return c.call(cmd.Context(), method, path, query, out)
+	return c.send(cmd.Context(), method, path, query, body, out)
 }
 
 func (e *environment) deliveriesCommand() *cobra.Command {

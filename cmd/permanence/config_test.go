@@ -59,13 +59,15 @@ func TestExampleLoads(t *testing.T) {
 	}
 	want := []bot.Desk{{
 		Name: "support", Title: "Hébergeur associatif", Language: "fr",
-		Rooms: []chat.Place{{Adapter: "essai", Room: "equipe"}},
+		Rooms: []chat.Place{{Adapter: "tchat", Room: "asso/equipe-support"}, {Adapter: "essai", Room: "equipe"}},
 		Intakes: []bot.Intake{
 			{Place: chat.Place{Adapter: "mail", Room: "support@example.org"}, Opens: bot.OnMessage, Mail: true},
 			{Place: chat.Place{Adapter: "essai", Room: "entraide"}, Opens: bot.OnMention},
 			{Place: chat.Place{Adapter: "irc", Room: "#asso"}, Opens: bot.OnMention},
+			{Place: chat.Place{Adapter: "tchat", Room: "asso/entraide"}, Opens: bot.OnMessage},
+			{Place: chat.Place{Adapter: "matrix", Room: "#entraide:example.org"}, Opens: bot.OnMention},
 		},
-		Agents:   []bot.AccountRef{{Adapter: "essai", Handle: "camille"}},
+		Agents:   []bot.AccountRef{{Adapter: "tchat", Handle: "camille"}, {Adapter: "essai", Handle: "camille"}},
 		HoldMail: 30 * time.Second, HoldChat: 15 * time.Second, HoldOthers: 2 * time.Minute,
 		AckMail: true, AckChat: true, AckAfter: 5 * time.Minute, Hours: "le soir, du lundi au jeudi",
 		Reopen: 30 * 24 * time.Hour, Claim: 72 * time.Hour, SendEmoji: []string{"✅"},
@@ -177,7 +179,7 @@ func TestWrongConfigurations(t *testing.T) {
 	for _, tt := range []struct{ name, file, want string }{
 		{"empty file", "", `
 permanence.yaml: name: is missing: expected the name of the association, as people outside know it
-permanence.yaml: adapters: is missing: at least one is needed, of type email or irc or playground
+permanence.yaml: adapters: is missing: at least one is needed, of type email or irc or matrix or mattermost or playground
 permanence.yaml: desks: is missing: at least one desk is needed, with its rooms and intakes`},
 		{"not YAML", "name: [Test\n", `permanence.yaml:1:7: sequence end token ']' not found`},
 		{"two documents", minimal + "---\nname: Again\n", `permanence.yaml:10:1: one document was expected, and a second one begins here`},
@@ -194,8 +196,8 @@ permanence.yaml: desks: is missing: at least one desk is needed, with its rooms 
 		{"unknown zone", minimal + "timezone: Europe/Pari\n", `permanence.yaml:9:11: timezone: "Europe/Pari": expected a time zone such as Europe/Paris`},
 		{"a duration without unit", minimal + "    hold: {mail: 30}\n", `permanence.yaml:9:18: desks.support.hold.mail: expected a length of time such as "30s", "5m", "2h" or "3d"`},
 		{"a negative duration", minimal + "    claim: -3h\n", `permanence.yaml:9:12: desks.support.claim: expected a length of time such as "30s", "5m", "2h" or "3d"`},
-		{"no type", replace("type: playground", "dress: full"), `permanence.yaml:4:10: adapters.tchat: type is missing: expected one of email, irc, playground`},
-		{"unknown type", replace("type: playground", "type: telegram"), `permanence.yaml:4:17: adapters.tchat.type: unknown type "telegram": expected one of email, irc, playground`},
+		{"no type", replace("type: playground", "dress: full"), `permanence.yaml:4:10: adapters.tchat: type is missing: expected one of email, irc, matrix, mattermost, playground`},
+		{"unknown type", replace("type: playground", "type: telegram"), `permanence.yaml:4:17: adapters.tchat.type: unknown type "telegram": expected one of email, irc, matrix, mattermost, playground`},
 		{"misspelt type", replace("type: email", "type: emial"), `permanence.yaml:3:16: adapters.mail.type: unknown type "emial": did you mean "email"?`},
 		{"a bad name of an adapter", replace("  tchat:", "  Tchat:"), `permanence.yaml:4:3: adapters.Tchat: "Tchat": a name has lower-case letters, digits and - only`},
 		{"unknown adapter", replace(`"tchat:equipe"`, `"chat:equipe"`), `permanence.yaml:7:13: desks.support.rooms[0]: "chat:equipe": unknown adapter "chat": did you mean "tchat"?`},

@@ -66,7 +66,7 @@ func connect(ctx context.Context, l *Loaded, log *slog.Logger) (*client, error) 
 	if err != nil {
 		return nil, errors.Join(exitWith(exitDatabase, err), lock.unlock())
 	}
-	ops := operations{store: store}
+	ops := operations{cfg: l, store: store}
 	return &client{
 		http:  &http.Client{Transport: inProcess{ops.handler()}},
 		close: func() error { return errors.Join(store.Close(), lock.unlock()) },
@@ -91,10 +91,15 @@ func dialControl(ctx context.Context, p paths) (*client, error) {
 	return &client{http: &http.Client{Transport: t}, close: func() error { t.CloseIdleConnections(); return nil }}, nil
 }
 
-// call asks for one operation; in and out are JSON, and may be nil.
+// call asks for one operation; out is JSON, and may be nil.
 func (c *client) call(ctx context.Context, method, path string, query url.Values, out any) error {
+	return c.send(ctx, method, path, query, "", out)
+}
+
+// send is call with a body, for what must stand in no address and no log.
+func (c *client) send(ctx context.Context, method, path string, query url.Values, body string, out any) error {
 	u := url.URL{Scheme: "http", Host: "permanence", Path: path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), strings.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -213,12 +213,12 @@ type adapterMux struct {
 }
 
 // mux makes the Mux of an adapter; nil where there is no web server.
-func (a *App) mux(routes *http.ServeMux, adapter string) chat.Mux {
-	if a.cfg.plan.url == "" {
+func (l *Loaded) mux(routes *http.ServeMux, adapter string) chat.Mux {
+	if l.plan.url == "" {
 		return nil
 	}
 	prefix := "/a/" + adapter
-	return adapterMux{mux: routes, prefix: prefix, url: a.cfg.plan.url + prefix}
+	return adapterMux{mux: routes, prefix: prefix, url: l.plan.url + prefix}
 }
 
 // Handle implements chat.Mux.

@@ -26,6 +26,8 @@ func importTable() map[string][]string {
 		// Networks: the contract, markup, and their own protocol library.
 		"adapters/email":      {"bot/chat", "internal/markup"},
 		"adapters/irc":        {"bot/chat", "internal/markup"},
+		"adapters/matrix":     {"bot/chat", "internal/markup"},
+		"adapters/mattermost": {"bot/chat", "internal/markup"},
 		"adapters/playground": {"bot/chat", "internal/markup"},
 		// Domains.
 		"tickets":        {"bot/chat"},
@@ -36,7 +38,7 @@ func importTable() map[string][]string {
 		"bot/outbox":    {"bot/chat", "tickets", "internal/failpoint"},
 		"bot/render":    {"bot/chat", "tickets", "statuspage", "internal/markup", "internal/i18n"},
 		"bot":           {"bot/chat", "bot/command", "bot/outbox", "bot/render", "tickets", "statuspage", "internal/markup", "internal/i18n", "internal/failpoint"},
-		"bot/ticketcmd": {"bot", "bot/chat", "bot/command", "tickets", "internal/markup"},
+		"bot/ticketcmd": {"bot", "bot/chat", "bot/command", "bot/outbox", "tickets", "internal/markup"},
 		"bot/statuscmd": {"bot", "bot/chat", "bot/command", "tickets", "statuspage", "internal/markup"},
 		"bot/page":      {"bot", "bot/chat", "bot/outbox", "tickets", "internal/markup", "internal/i18n"},
 		// Plumbing.
@@ -55,10 +57,13 @@ func testImports() map[string][]string {
 	return map[string][]string{
 		"adapters/email":       {"bot/chat/chattest", "internal/testservers"},
 		"adapters/irc":         {"bot/chat/chattest", "internal/testservers"},
+		"adapters/matrix":      {"bot/chat/chattest", "internal/testservers", "internal/sqlstore"},
+		"adapters/mattermost":  {"bot/chat/chattest", "internal/testservers"},
 		"adapters/playground":  {"bot/chat/chattest"},
 		"bot":                  {"adapters/...", "bot/...", "internal/..."},
 		"bot/page":             {"internal/sqlstore", "bot/..."},
 		"internal/sqlstore":    {"internal/testservers"},
+		"statuspage/web":       {"internal/testservers"},
 		"internal/killtest":    {"internal/killtest/..."},
 		"internal/testservers": {},
 	}
@@ -68,18 +73,20 @@ func testImports() map[string][]string {
 // named is free.
 func libraries() map[string][]string {
 	return map[string][]string{
-		"github.com/jmoiron/sqlx":        {"internal/sqlstore"},
-		"github.com/lib/pq":              {"internal/sqlstore", "internal/testservers"},
-		"modernc.org/sqlite":             {"internal/sqlstore"},
-		"github.com/pressly/goose/v3":    {"internal/sqlstore"},
-		"github.com/emersion/go-imap/v2": {"adapters/email"},
-		"github.com/lrstanley/girc":      {"adapters/irc"},
-		"github.com/emersion/go-smtp":    {"adapters/email", "adapters/playground", "cmd/permanence"},
-		"github.com/wneessen/go-mail":    {"adapters/email", "adapters/playground"},
-		"github.com/spf13/cobra":         {"cmd/permanence"},
+		"github.com/jmoiron/sqlx":                              {"internal/sqlstore"},
+		"github.com/lib/pq":                                    {"internal/sqlstore", "internal/testservers"},
+		"modernc.org/sqlite":                                   {"internal/sqlstore"},
+		"github.com/pressly/goose/v3":                          {"internal/sqlstore"},
+		"github.com/emersion/go-imap/v2":                       {"adapters/email"},
+		"github.com/lrstanley/girc":                            {"adapters/irc"},
+		"github.com/mattermost/mattermost/server/public/model": {"adapters/mattermost"},
+		"maunium.net/go/mautrix":                               {"adapters/matrix"},
+		"github.com/emersion/go-smtp":                          {"adapters/email", "adapters/playground", "cmd/permanence"},
+		"github.com/wneessen/go-mail":                          {"adapters/email", "adapters/playground"},
+		"github.com/spf13/cobra":                               {"cmd/permanence"},
 		// Domains and commands know no SQL and no HTTP.
 		"database/sql": {"bot/chat/...", "internal/sqlstore", "internal/testservers"},
-		"net/http":     {"bot/chat", "bot/page", "statuspage/web", "adapters/...", "cmd/permanence"},
+		"net/http":     {"bot/chat", "bot/page", "statuspage/web", "adapters/...", "internal/testservers", "cmd/permanence"},
 	}
 }
 

@@ -90,7 +90,7 @@ found problems.`,
 	root.PersistentFlags().BoolVarP(&e.verbose, "verbose", "v", false, "log more")
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(e.demoCommand(), e.serveCommand(), e.initCommand(), e.checkCommand(), e.asideCommand(),
-		e.deliveriesCommand(), e.mailInCommand(), e.backupCommand(), e.versionCommand())
+		e.deliveriesCommand(), e.mailInCommand(), e.mattermostCommand(), e.matrixCommand(), e.backupCommand(), e.versionCommand())
 	return root
 }
 

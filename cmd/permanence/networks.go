@@ -10,6 +10,8 @@ import (
 
 	"permanence/adapters/email"
 	"permanence/adapters/irc"
+	"permanence/adapters/matrix"
+	"permanence/adapters/mattermost"
 	"permanence/adapters/playground"
 	"permanence/bot/chat"
 )
@@ -40,6 +42,8 @@ func networks() []network {
 	return []network{
 		describe[mailConfig]("email", true),
 		describe[ircConfig]("irc", false),
+		describe[matrixConfig]("matrix", false),
+		describe[mattermostConfig]("mattermost", false),
 		describe[playgroundConfig]("playground", false),
 	}
 }
@@ -115,6 +119,34 @@ func (c *ircConfig) files() []*string {
 func (c *ircConfig) inside() []string { return nil } // a network's address is no secret
 
 func (c *ircConfig) open(env chat.Env, _ *world) (chat.Adapter, error) { return irc.New(c.Config, env) }
+
+// mattermostConfig is an adapter of type mattermost.
+type mattermostConfig struct {
+	Type              string `yaml:"type"`
+	mattermost.Config `yaml:",inline"`
+}
+
+func (c *mattermostConfig) files() []*string { return c.Config.Files() }
+
+func (c *mattermostConfig) inside() []string { return nil } // people log in there: its address is no secret
+
+func (c *mattermostConfig) open(env chat.Env, _ *world) (chat.Adapter, error) {
+	return mattermost.New(c.Config, env)
+}
+
+// matrixConfig is an adapter of type matrix.
+type matrixConfig struct {
+	Type          string `yaml:"type"`
+	matrix.Config `yaml:",inline"`
+}
+
+func (c *matrixConfig) files() []*string { return c.Config.Files() }
+
+func (c *matrixConfig) inside() []string { return nil } // people log in there: its address is no secret
+
+func (c *matrixConfig) open(env chat.Env, _ *world) (chat.Adapter, error) {
+	return matrix.New(c.Config, env)
+}
 
 // playgroundConfig is an adapter of type playground.
 type playgroundConfig struct {

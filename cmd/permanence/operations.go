@@ -19,6 +19,7 @@ import (
 
 // operations are what subcommands ask for.
 type operations struct {
+	cfg   *Loaded
 	store *sqlstore.Store
 	// bot and adapters are there in the running program alone.
 	bot      *bot.Bot
@@ -91,6 +92,9 @@ func (o operations) handler() http.Handler {
 	handle("GET /deliveries", o.deliveries)
 	handle("GET /check", o.check)
 	handle("POST /backup", o.backup)
+	handle("POST /mattermost/commands", o.installCommands)
+	handle("POST /matrix/recovery-key", o.recoveryKey)
+	handle("POST /matrix/restored", o.restored)
 	return mux
 }
 

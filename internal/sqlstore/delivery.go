@@ -7,29 +7,29 @@ import (
 
 // A position of 0 in the table is the ID's, which INSERT does not know yet.
 const deliveryColumns = "id, link_id, adapter, entry_id, reply_id, ticket_id, incident_id, op, slot, key, payload, revision, " +
-	deliveryPosition + " AS position, state, attempts, next_at, give_up_at, after_delivery, parts, reason, created_at, done_at"
+	deliveryPosition + " AS position, state, attempts, next_at, give_up_at, after_delivery, parts, reason, created_at, done_at, confirmed"
 
 const deliveryPosition = "CASE WHEN position = 0 THEN id ELSE position END"
 
 const (
 	deliveryValues = `INSERT INTO delivery (link_id, adapter, entry_id, reply_id, ticket_id, incident_id, op, slot, key, payload,
-		revision, position, state, attempts, next_at, give_up_at, after_delivery, parts, reason, created_at, done_at)
+		revision, position, state, attempts, next_at, give_up_at, after_delivery, parts, reason, created_at, done_at, confirmed)
 		VALUES (:link_id, :adapter, :entry_id, :reply_id, :ticket_id, :incident_id, :op, :slot, :key, :payload,
-		:revision, :position, :state, :attempts, :next_at, :give_up_at, :after_delivery, :parts, :reason, :created_at, :done_at)`
+		:revision, :position, :state, :attempts, :next_at, :give_up_at, :after_delivery, :parts, :reason, :created_at, :done_at, :confirmed)`
 	insertDelivery = deliveryValues + " RETURNING id"
 	upsertState    = deliveryValues + ` ON CONFLICT (link_id, slot) WHERE slot <> '' DO UPDATE SET
 		adapter = excluded.adapter, entry_id = excluded.entry_id, reply_id = excluded.reply_id, ticket_id = excluded.ticket_id,
 		incident_id = excluded.incident_id, op = excluded.op, payload = excluded.payload, revision = delivery.revision + 1,
 		state = excluded.state, attempts = excluded.attempts, next_at = excluded.next_at, give_up_at = excluded.give_up_at,
-		after_delivery = excluded.after_delivery, reason = '', done_at = 0
+		after_delivery = excluded.after_delivery, reason = '', done_at = 0, confirmed = excluded.confirmed
 		RETURNING id, key, revision, ` + returnedPosition + ` AS position, parts, created_at`
 	// In RETURNING, PostgreSQL knows the table by its name alone.
 	returnedPosition = "CASE WHEN delivery.position = 0 THEN delivery.id ELSE delivery.position END"
 	updateDelivery   = `UPDATE delivery SET link_id = :link_id, adapter = :adapter, entry_id = :entry_id, reply_id = :reply_id,
 		ticket_id = :ticket_id, incident_id = :incident_id, op = :op, slot = :slot, key = :key, payload = :payload,
 		revision = :revision, position = :position, state = :state, attempts = :attempts, next_at = :next_at,
-		give_up_at = :give_up_at, after_delivery = :after_delivery, parts = :parts, reason = :reason, done_at = :done_at
-		WHERE id = :id`
+		give_up_at = :give_up_at, after_delivery = :after_delivery, parts = :parts, reason = :reason, done_at = :done_at,
+		confirmed = :confirmed WHERE id = :id`
 	selectDelivery           = "SELECT " + deliveryColumns + " FROM delivery WHERE "
 	openStates               = "state IN ('held', 'ready', 'parked')" // as in the indexes
 	selectOpenDeliveries     = selectDelivery + openStates + " ORDER BY id"
@@ -59,7 +59,7 @@ func (tx *Tx) AddDelivery(d *outbox.Delivery) error {
 
 // PutState implements bot.Tx.
 func (tx *Tx) PutState(d *outbox.Delivery) error {
-	d.State, d.Revision, d.Attempts, d.Reason, d.DoneAt = outbox.Ready, 1, 1, "", 0
+	d.State, d.Revision, d.Attempts, d.Reason, d.DoneAt, d.Confirmed = outbox.Ready, 1, 1, "", 0, false
 	// What the row keeps comes back into d.
 	return tx.insert(d, upsertState, d)
 }

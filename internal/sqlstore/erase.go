@@ -43,6 +43,8 @@ func erasures() []erasure {
 		// edit that waits, still has.
 		{"inbox", []string{"body"},
 			"UPDATE inbox SET state = 1, reason = '', body = '', raw_hash = '' WHERE adapter = $1 AND room = $2 AND event_id = $3 AND state <> 0"},
+		{"update_text", []string{"body"},
+			"UPDATE update_text SET body = '' WHERE update_id IN (SELECT id FROM incident_update WHERE entry_id = $1 AND entry_id <> 0)"},
 		{"incident_update", []string{"body"},
 			"UPDATE incident_update SET body = '' WHERE entry_id = $1 AND entry_id <> 0"},
 	}

@@ -48,13 +48,17 @@ func TestEraseLeavesNothing(t *testing.T) {
 			f.Entry = e.ID
 			revised := e
 			revised.Body, revised.Revision = "second "+secret, 2
+			update := statuspage.Update{UID: "u", Incident: inc.ID, Entry: statuspage.ID(e.ID), Body: secret}
+			if err := tx.AddUpdate(&update); err != nil {
+				return err
+			}
 			return errors.Join(
+				tx.PutText(update.ID, statuspage.PublicText{Lang: "en", Body: secret}),
 				tx.ReviseEntry(revised, secret+" autre", 2),
 				tx.AddCopy(tickets.Copy{Entry: e.ID, Adapter: "mail", Room: "support@example.org", Remote: "m1", Original: true}),
 				tx.AddFile(&f), tx.AddFileToken("h", f.ID, 1<<60),
 				tx.AddDelivery(&outbox.Delivery{Link: sc.link.ID, Entry: e.ID, Op: outbox.Say, Key: "k1", Body: secret, State: outbox.Done}),
 				tx.AddDelivery(&outbox.Delivery{Link: sc.link.ID, Reply: e.ID, Op: outbox.Say, Key: "k2", Body: secret, State: outbox.Ready}),
-				tx.AddUpdate(&statuspage.Update{UID: "u", Incident: inc.ID, Entry: statuspage.ID(e.ID), Body: secret}),
 			)
 		})
 		if before := tablesWith(t, s, secret); len(before) < 6 {

@@ -11,7 +11,7 @@ const (
 	incidentColumns = "id, uid, kind, title, lang, state, impact, started_at, noticed_at, published_at, resolved_at, " +
 		"scheduled_for, scheduled_until, next_word_at, sequence, cancelled, updated_at, " +
 		"team_adapter, team_room, team_thread, author, ended_everywhere_at"
-	updateColumns = "id, uid, incident_id, entry_id, state, body, lang, published_at, edited_at, author"
+	updateColumns = "id, uid, incident_id, entry_id, state, body, lang, published_at, edited_at, scheduled_for, scheduled_until, author"
 )
 
 const (
@@ -27,10 +27,19 @@ const (
 		sequence = :sequence, cancelled = :cancelled, updated_at = :updated_at, team_adapter = :team_adapter,
 		team_room = :team_room, team_thread = :team_thread, author = :author, ended_everywhere_at = :ended_everywhere_at
 		WHERE id = :id`
-	insertUpdate = `INSERT INTO incident_update (uid, incident_id, entry_id, state, body, lang, published_at, edited_at, author)
-		VALUES (:uid, :incident_id, :entry_id, :state, :body, :lang, :published_at, :edited_at, :author) RETURNING id`
+	insertUpdate = `INSERT INTO incident_update (uid, incident_id, entry_id, state, body, lang, published_at, edited_at,
+		scheduled_for, scheduled_until, author)
+		VALUES (:uid, :incident_id, :entry_id, :state, :body, :lang, :published_at, :edited_at,
+		:scheduled_for, :scheduled_until, :author) RETURNING id`
 	updateUpdate = `UPDATE incident_update SET entry_id = :entry_id, state = :state, body = :body, lang = :lang,
-		published_at = :published_at, edited_at = :edited_at, author = :author WHERE id = :id`
+		published_at = :published_at, edited_at = :edited_at, scheduled_for = :scheduled_for, scheduled_until = :scheduled_until,
+		author = :author WHERE id = :id`
+	upsertTitle = `INSERT INTO incident_title (incident_id, lang, body, published_at, edited_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (incident_id, lang) DO UPDATE SET body = excluded.body, edited_at = excluded.edited_at`
+	upsertText = `INSERT INTO update_text (update_id, lang, body, published_at, edited_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (update_id, lang) DO UPDATE SET body = excluded.body, edited_at = excluded.edited_at`
+	selectTitles        = "SELECT lang, body, published_at, edited_at FROM incident_title WHERE incident_id = $1 ORDER BY lang"
+	selectTexts         = "SELECT lang, body, published_at, edited_at FROM update_text WHERE update_id = $1 ORDER BY lang"
 	selectIncident      = "SELECT " + incidentColumns + " FROM incident WHERE "
 	selectOpenIncidents = selectIncident + "resolved_at = 0 ORDER BY id"
 	selectUpdates       = "SELECT " + updateColumns + " FROM incident_update WHERE incident_id = $1 ORDER BY id"
@@ -109,4 +118,37 @@ func (tx *Tx) UpdateUpdate(u *statuspage.Update) error {
 // IncidentUpdates implements bot.Tx.
 func (tx *Tx) IncidentUpdates(number int64) (list []statuspage.Update, err error) {
 	return list, tx.all(&list, selectUpdates, number)
+}
+
+// PutTitle implements bot.Tx: a title that is there already keeps the time of
+// its first publication.
+func (tx *Tx) PutTitle(number int64, t statuspage.PublicText) error {
+	_, err := tx.exec(upsertTitle, number, t.Lang, t.Body, t.Published, t.Edited)
+	return err
+}
+
+// PutText implements bot.Tx; see PutTitle.
+func (tx *Tx) PutText(update int64, t statuspage.PublicText) error {
+	_, err := tx.exec(upsertText, update, t.Lang, t.Body, t.Published, t.Edited)
+	return err
+}
+
+// Titles implements bot.Tx.
+func (tx *Tx) Titles(number int64) (list []statuspage.PublicText, err error) {
+	return list, tx.all(&list, selectTitles, number)
+}
+
+// Texts implements bot.Tx.
+func (tx *Tx) Texts(update int64) (list []statuspage.PublicText, err error) {
+	return list, tx.all(&list, selectTexts, update)
+}
+
+// PublishedBetween implements bot.Tx.
+func (tx *Tx) PublishedBetween(from, before statuspage.Time) (list []statuspage.PublicIncident, err error) {
+	if err := tx.all(&list, selectPublicBetween, from, before); err != nil {
+		return nil, err
+	}
+	err = tx.publicParts(list)
+	newestFirst(list)
+	return list, err
 }

@@ -24,7 +24,7 @@ func fullIncident(uid string, published statuspage.Time) statuspage.Incident {
 func TestIncidents(t *testing.T) {
 	forEachDialect(t, func(t *testing.T, s *Store) {
 		inc := fullIncident("uid1", 100)
-		up := statuspage.Update{UID: "u1", Entry: 3, State: statuspage.Investigating, Body: "b", Lang: "fr", Published: 100, Edited: 5, Author: 9}
+		up := statuspage.Update{UID: "u1", Entry: 3, State: statuspage.Investigating, Body: "b", Lang: "fr", Published: 100, Edited: 5, ScheduledFor: 6, ScheduledUntil: 7, Author: 9}
 		mustUpdate(t, s, func(tx *Tx) error {
 			if err := tx.AddUpdate(&up); err == nil {
 				t.Error("an update without an incident was stored")
@@ -57,7 +57,7 @@ func TestIncidents(t *testing.T) {
 		inc.Title, inc.State, inc.Resolved, inc.Cancelled, inc.Updated = "Courrier", statuspage.Resolved, 200, false, 200
 		inc.Affected = inc.Affected[1:]
 		inc.Affected[0].Status = statuspage.MajorOutage
-		up.Body, up.Edited, up.Entry = "c", 9, 4
+		up.Body, up.Edited, up.Entry, up.ScheduledFor = "c", 9, 4, 8
 		mustUpdate(t, s, func(tx *Tx) error { return errors.Join(tx.UpdateIncident(&inc), tx.UpdateUpdate(&up)) })
 		check()
 		mustView(t, s, func(tx *Tx) error {

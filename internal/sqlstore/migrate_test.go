@@ -178,7 +178,7 @@ var bodiless = []string{
 	"timer.body",                        // settings of the timer, never a message
 	"ticket.subject",                    // see erasures
 	"ticket.hints", "ticket.last_event", // words of the program
-	"incident.title", // public, and corrected by `incident edit`
+	"incident.title", "incident_title.body", // public, and corrected by `incident edit`
 }
 
 func TestErasuresHoldEveryBody(t *testing.T) {

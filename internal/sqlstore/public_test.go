@@ -2,10 +2,13 @@ package sqlstore
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"permanence/statuspage"
 )
@@ -24,7 +27,7 @@ func testPublicSource(t *testing.T, s *Store) {
 			inc := statuspage.Incident{
 				UID: fmt.Sprint("i", id), Kind: statuspage.Unplanned, Title: "Mail", Lang: "fr",
 				State: statuspage.Investigating, Impact: statuspage.Minor,
-				Started: 1, Noticed: number, Published: published, Resolved: resolved, Updated: updated,
+				Started: 1, Noticed: 2, Published: published, Resolved: resolved, Updated: updated,
 				TeamAdapter: canary, TeamRoom: canary, TeamThread: canary, Author: number, EndedEverywhere: number,
 				Affected: []statuspage.Affected{
 					{Component: "web", Name: "Web", Status: statuspage.Degraded},
@@ -93,6 +96,15 @@ func testPublicSource(t *testing.T, s *Store) {
 	if got := numbers([]statuspage.PublicIncident{one}); err != nil || !found || got[0] != 3 || one.Title != "Mail" || one.Lang != "fr" || one.Started != 1 {
 		t.Errorf("incident 3: %+v %t %v", one, found, err)
 	}
+	one, found, err = page.IncidentByUID(t.Context(), "i3")
+	if got := numbers([]statuspage.PublicIncident{one}); err != nil || !found || got[0] != 3 || one.Noticed != 2 {
+		t.Errorf("incident i3: %+v %t %v", one, found, err)
+	}
+	for _, hidden := range []string{"i4", "i99", ""} {
+		if _, found, err := page.IncidentByUID(t.Context(), hidden); err != nil || found {
+			t.Errorf("incident %q: %t %v", hidden, found, err)
+		}
+	}
 	for _, hidden := range []statuspage.ID{4, 99} {
 		if _, found, err := page.Incident(t.Context(), hidden); err != nil || found {
 			t.Errorf("incident %d: %t %v", hidden, found, err)
@@ -102,11 +114,63 @@ func testPublicSource(t *testing.T, s *Store) {
 
 // Columns that somebody adds later stay private until they are named here.
 func TestPublicStatementsNameNoPrivateColumn(t *testing.T) {
-	for _, q := range []string{selectPublicOpen, selectPublicRecent, selectPublicOne, selectPublicBetween, selectPublicUpdates, selectPublicComponents} {
-		for _, private := range []string{"*", "author", "team_", "entry_id", "noticed_at", "ended_everywhere", "link", "delivery", "person"} {
+	for _, q := range []string{selectPublicOpen, selectPublicRecent, selectPublicOne, selectPublicUID, selectPublicBetween, selectPublicUpdates, selectPublicComponents, selectPublicTitles, selectPublicTexts} {
+		for _, private := range []string{"*", "author", "team_", "entry_id", "ended_everywhere", "link", "delivery", "person"} {
 			if strings.Contains(q, private) {
 				t.Errorf("%s names %s", q, private)
 			}
 		}
 	}
+}
+
+// Titles and texts in further languages come with what they translate, and
+// with nothing else.
+func TestPublicTranslations(t *testing.T) {
+	forEachDialect(t, func(t *testing.T, s *Store) {
+		other := statuspage.Incident{UID: "other", Published: 1, Updated: 1}
+		inc := statuspage.Incident{UID: "i", Kind: statuspage.Maintenance, Title: "Disque", Lang: "fr", Published: 2, Updated: 2}
+		first := statuspage.Update{UID: "u1", State: statuspage.Scheduled, Body: "un", Lang: "fr", Published: 2, ScheduledFor: 50, ScheduledUntil: 60}
+		second := statuspage.Update{UID: "u2", State: statuspage.Scheduled, Body: "deux", Lang: "fr", Published: 3}
+		mustUpdate(t, s, func(tx *Tx) error {
+			if err := errors.Join(tx.AddIncident(&other), tx.AddIncident(&inc)); err != nil {
+				return err
+			}
+			first.Incident, second.Incident = inc.ID, inc.ID
+			alien := statuspage.Update{UID: "u3", Incident: other.ID, Body: "trois"}
+			if err := errors.Join(tx.AddUpdate(&first), tx.AddUpdate(&alien), tx.AddUpdate(&second)); err != nil {
+				return err
+			}
+			return errors.Join(
+				tx.PutTitle(inc.ID, statuspage.PublicText{Lang: "en", Body: "Dsk", Published: 4}),
+				tx.PutTitle(inc.ID, statuspage.PublicText{Lang: "en", Body: "Disk", Published: 9, Edited: 5}),
+				tx.PutText(second.ID, statuspage.PublicText{Lang: "en", Body: "two", Published: 6}),
+				tx.PutText(second.ID, statuspage.PublicText{Lang: "de", Body: "zwei", Published: 7}),
+				tx.PutText(alien.ID, statuspage.PublicText{Lang: "en", Body: "three", Published: 7}),
+			)
+		})
+		one, found, err := s.Public().Incident(t.Context(), inc.ID)
+		if err != nil || !found {
+			t.Fatal(found, err)
+		}
+		want := statuspage.PublicIncident{Number: inc.ID, UID: "i", Kind: statuspage.Maintenance, Title: "Disque", Lang: "fr", Published: 2, Updated: 2,
+			Titles: []statuspage.PublicText{{Lang: "en", Body: "Disk", Published: 4, Edited: 5}},
+			Updates: []statuspage.PublicUpdate{
+				{UID: "u1", State: statuspage.Scheduled, Body: "un", Lang: "fr", Published: 2, ScheduledFor: 50, ScheduledUntil: 60},
+				{UID: "u2", State: statuspage.Scheduled, Body: "deux", Lang: "fr", Published: 3, Texts: []statuspage.PublicText{
+					{Lang: "de", Body: "zwei", Published: 7}, {Lang: "en", Body: "two", Published: 6}}},
+			}}
+		if diff := cmp.Diff(want, one); diff != "" {
+			t.Error(diff)
+		}
+		mustView(t, s, func(tx *Tx) error {
+			titles, err := tx.Titles(inc.ID)
+			texts, err2 := tx.Texts(second.ID)
+			none, err3 := tx.Texts(first.ID)
+			year, err4 := tx.PublishedBetween(2, 3)
+			if len(titles) != 1 || len(texts) != 2 || len(none) != 0 || len(year) != 1 || len(year[0].Updates) != 2 {
+				t.Errorf("%v %v %v %v", titles, texts, none, year)
+			}
+			return errors.Join(err, err2, err3, err4)
+		})
+	})
 }

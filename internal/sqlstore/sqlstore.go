@@ -45,6 +45,7 @@ type Store struct {
 	read    *sqlx.DB
 
 	lease lease
+	texts namedTexts
 
 	libraryOnce sync.Once
 	library     *sql.DB

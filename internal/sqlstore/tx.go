@@ -75,7 +75,7 @@ func (tx *Tx) exec(query string, args ...any) (changed int64, err error) {
 
 // named replaces :field by the fields of arg.
 func (tx *Tx) named(query string, arg any) (string, []any, error) {
-	return tx.tx.BindNamed(query, arg)
+	return tx.store.texts.bind(tx.tx.Mapper, query, arg)
 }
 
 // insert runs an INSERT … RETURNING of one row that is named from arg, and

@@ -13,12 +13,22 @@ import (
 	"syscall"
 )
 
-// GoServers are the servers that are built from pinned modules: the folder
-// beside this file, and the command's import path.
-func GoServers() map[string]string {
-	return map[string]string{
-		"ergo": "github.com/ergochat/ergo",
-		"mox":  "github.com/mjl-/mox",
+// GoServer is a server, or a tool of one, that is built from a pinned module.
+type GoServer struct {
+	// Dir is the module's folder beside this file.
+	Dir string
+	// Package is the command's import path.
+	Package string
+}
+
+// GoServers are the servers that are built from pinned modules, by name.
+func GoServers() map[string]GoServer {
+	return map[string]GoServer{
+		"dendrite":      {"dendrite", "github.com/element-hq/dendrite/cmd/dendrite"},
+		"dendrite-keys": {"dendrite", "github.com/element-hq/dendrite/cmd/generate-keys"},
+		"ergo":          {"ergo", "github.com/ergochat/ergo"},
+		"mattermost":    {"mattermost", "github.com/mattermost/mattermost/server/v8/cmd/mattermost"},
+		"mox":           {"mox", "github.com/mjl-/mox"},
 	}
 }
 
@@ -27,7 +37,7 @@ func GoServers() map[string]string {
 // The name in the cache carries the hash of go.sum; a file lock lets one
 // process build while others wait.
 func Build(ctx context.Context, name string) (string, error) {
-	pkg, ok := GoServers()[name]
+	server, ok := GoServers()[name]
 	if !ok {
 		return "", fmt.Errorf("build test server: %q is none", name)
 	}
@@ -35,7 +45,7 @@ func Build(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	src = filepath.Join(src, name)
+	src = filepath.Join(src, server.Dir)
 	sum, err := os.ReadFile(filepath.Join(src, "go.sum"))
 	if err != nil {
 		return "", err
@@ -63,11 +73,11 @@ func Build(ctx context.Context, name string) (string, error) {
 		return bin, nil // somebody else built it meanwhile
 	}
 	tmp := bin + ".new"
-	cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-o", tmp, pkg)
+	cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-o", tmp, server.Package)
 	cmd.Dir = src
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s in %s: %w\n%s", pkg, src, err, bytes.TrimSpace(out))
+		return "", fmt.Errorf("build %s in %s: %w\n%s", server.Package, src, err, bytes.TrimSpace(out))
 	}
 	// Only a whole binary gets the name that others look for.
 	if err := os.Rename(tmp, bin); err != nil {

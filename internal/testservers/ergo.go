@@ -23,6 +23,11 @@ type ErgoOptions struct {
 	Fakelag bool
 	// NoHistory: the server keeps no history.
 	NoHistory bool
+	// AlwaysOn: accounts that ask for it (NS SET always-on true) stay there when
+	// their connection ends, and find later what was said meanwhile.
+	AlwaysOn bool
+	// STS: who connects without TLS is told to come back with it.
+	STS bool
 }
 
 // ErgoServer is an IRC server with the extensions of IRCv3.
@@ -99,6 +104,8 @@ func (e *ErgoServer) configure(opts ErgoOptions) error {
 	text := strings.NewReplacer(
 		"$DIR", e.dir.path, "$ADDR", e.Addr, "$TLS", e.TLSAddr,
 		"$FAKELAG", fmt.Sprint(opts.Fakelag), "$HISTORY", fmt.Sprint(!opts.NoHistory),
+		"$MULTICLIENT", fmt.Sprint(opts.AlwaysOn), "$ALWAYSON", map[bool]string{true: "opt-in", false: "disabled"}[opts.AlwaysOn],
+		"$STS", fmt.Sprintf("{enabled: %v, duration: 24h, port: %d}", opts.STS, ports[1]),
 	).Replace(ergoConfig)
 	conf := filepath.Join(e.dir.path, "ircd.yaml")
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
@@ -169,10 +176,11 @@ func (e *ErgoServer) register(account, password string) error {
 			}
 		case strings.HasPrefix(line, ":NickServ!") && strings.Contains(line, "Account created"):
 			created = true
-			if _, err := fmt.Fprint(conn, "QUIT\r\n"); err != nil {
+			// The nick of who quits stays taken for a moment.
+			if _, err := fmt.Fprintf(conn, "NICK libre%d\r\nQUIT\r\n", time.Now().UnixNano()); err != nil {
 				return err
 			}
-		case strings.HasPrefix(line, ":NickServ!") && !created, strings.Contains(line, " 433 "):
+		case !created && (strings.HasPrefix(line, ":NickServ!") || strings.Contains(line, " 433 ")):
 			return errors.New(line)
 		}
 	}
@@ -193,6 +201,7 @@ server:
     check-ident: false
     max-sendq: 1M
     relaymsg: {enabled: false}
+    sts: $STS
     compatibility: {force-trailing: true, send-unprefixed-sasl: true, allow-truncation: false}
     ip-limits: {count: false, throttle: false}
     ip-cloaking: {enabled: true, netname: cloak, cidr-len-ipv4: 32, cidr-len-ipv6: 64, num-bits: 64}
@@ -205,7 +214,7 @@ accounts:
         bcrypt-cost: 4
     login-throttling: {enabled: false}
     nick-reservation: {enabled: true, additional-nick-limit: 3, method: optional, allow-custom-enforcement: true}
-    multiclient: {enabled: false, always-on: disabled}
+    multiclient: {enabled: $MULTICLIENT, allowed-by-default: true, always-on: $ALWAYSON}
     vhosts: {enabled: false}
 channels:
     default-modes: +nt

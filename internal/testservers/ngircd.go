@@ -20,18 +20,35 @@ type NgIRCdServer struct {
 	Log string
 
 	bin  string
+	link NgIRCdLink
 	dir  *watchedDir
 	proc *process
+}
+
+// NgIRCdLink makes a server part of a network of two.
+type NgIRCdLink struct {
+	// Name is the server's own name, Peer that of the other one.
+	Name, Peer string
+	// Addr is where it connects to the other one, host:port; empty for the one
+	// that waits.
+	Addr string
 }
 
 // NgIRCd starts an IRC server of its own for this test.
 func NgIRCd(t testing.TB) *NgIRCdServer {
 	t.Helper()
+	return NgIRCdLinked(t, NgIRCdLink{Name: "irc.example.org"})
+}
+
+// NgIRCdLinked starts one server of a network of two. After a cut of the link
+// it is some five seconds until they try again.
+func NgIRCdLinked(t testing.TB, link NgIRCdLink) *NgIRCdServer {
+	t.Helper()
 	bin, err := FindNgIRCd()
 	if err != nil {
 		Need(t, "ngIRCd", err.Error())
 	}
-	n, err := newNgIRCd(bin)
+	n, err := newNgIRCd(bin, link)
 	if err != nil {
 		t.Fatalf("start ngircd: %v", err)
 	}
@@ -54,12 +71,12 @@ func FindNgIRCd() (string, error) {
 	return "", errors.New("install it (Debian: apt-get install ngircd)")
 }
 
-func newNgIRCd(bin string) (*NgIRCdServer, error) {
+func newNgIRCd(bin string, link NgIRCdLink) (*NgIRCdServer, error) {
 	dir, err := newWatchedDir("ngircd")
 	if err != nil {
 		return nil, err
 	}
-	n := &NgIRCdServer{Log: filepath.Join(dir.path, "ngircd.log"), bin: bin, dir: dir}
+	n := &NgIRCdServer{Log: filepath.Join(dir.path, "ngircd.log"), bin: bin, link: link, dir: dir}
 	for range 5 { // a port that was free may be taken meanwhile
 		if err = n.configure(); err != nil {
 			break
@@ -81,7 +98,17 @@ func (n *NgIRCdServer) configure() error {
 	if err != nil {
 		return err
 	}
-	text := strings.NewReplacer("$PORT", port).Replace(ngircdConfig)
+	text := strings.NewReplacer("$PORT", port, "$NAME", n.link.Name).Replace(ngircdConfig)
+	if n.link.Peer != "" {
+		text += "\n[Server]\nName = " + n.link.Peer + "\nMyPassword = lien\nPeerPassword = lien\n"
+	}
+	if n.link.Addr != "" {
+		host, port, err := net.SplitHostPort(n.link.Addr)
+		if err != nil {
+			return err
+		}
+		text += "Host = " + host + "\nPort = " + port + "\n"
+	}
 	return os.WriteFile(filepath.Join(n.dir.path, "ngircd.conf"), []byte(text), 0o600)
 }
 
@@ -102,7 +129,7 @@ func (n *NgIRCdServer) Stop() { n.proc.end() }
 func (n *NgIRCdServer) Start() error { return n.start() }
 
 const ngircdConfig = `[Global]
-Name = irc.example.org
+Name = $NAME
 Info = Essai
 AdminInfo1 = Essai
 AdminEMail = admin@example.org
@@ -112,7 +139,7 @@ Ports = $PORT
 MotdPhrase = Bonjour
 
 [Limits]
-ConnectRetry = 60
+ConnectRetry = 5
 MaxConnections = 0
 MaxConnectionsIP = 0
 MaxJoins = 0

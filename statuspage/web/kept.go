@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -28,12 +27,12 @@ type kept[K comparable, V any] struct {
 	versions *atomic.Uint64
 
 	mu      sync.Mutex
-	entries map[K]*entry[V]
+	cells   map[K]*cell[V]
 	gen     uint64 // grows with forget
 	failing bool   // so that an outage is logged once
 }
 
-type entry[V any] struct {
+type cell[V any] struct {
 	value   V
 	version uint64
 	known   bool      // value was read
@@ -53,14 +52,17 @@ type reading[V any] struct {
 	version uint64
 }
 
-// stamp changes when a rendering of the reading must be made anew; besides are
-// the other things that it depends on.
-func (r reading[V]) stamp(besides ...int64) string {
-	return fmt.Sprint(r.version, r.since.Unix(), besides)
+// stamp is that of a rendering of the reading alone.
+func (r reading[V]) stamp() stamp {
+	st := stamp{version: r.version}
+	if !r.since.IsZero() {
+		st.since = r.since.UnixMilli()
+	}
+	return st
 }
 
 func newKept[K comparable, V any](now func() time.Time, log *slog.Logger, versions *atomic.Uint64) *kept[K, V] {
-	return &kept[K, V]{now: now, log: log, versions: versions, entries: map[K]*entry[V]{}}
+	return &kept[K, V]{now: now, log: log, versions: versions, cells: map[K]*cell[V]{}}
 }
 
 // forget makes the next get of every key read again. What is kept stays for
@@ -79,11 +81,11 @@ func (k *kept[K, V]) get(ctx context.Context, key K, load func(context.Context) 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for {
-		e := k.entries[key]
+		e := k.cells[key]
 		if e == nil {
-			e = &entry[V]{}
+			e = &cell[V]{}
 			k.makeRoom()
-			k.entries[key] = e
+			k.cells[key] = e
 		}
 		if e.known && (e.busy != nil || e.gen == k.gen && k.now().Before(e.next)) {
 			return e.reading(), nil
@@ -104,7 +106,7 @@ func (k *kept[K, V]) get(ctx context.Context, key K, load func(context.Context) 
 }
 
 // load reads with the lock released.
-func (k *kept[K, V]) load(ctx context.Context, key K, e *entry[V], load func(context.Context) (V, bool, error)) (reading[V], error) {
+func (k *kept[K, V]) load(ctx context.Context, key K, e *cell[V], load func(context.Context) (V, bool, error)) (reading[V], error) {
 	gen := k.gen
 	busy := make(chan struct{})
 	e.busy = busy
@@ -119,13 +121,13 @@ func (k *kept[K, V]) load(ctx context.Context, key K, e *entry[V], load func(con
 	k.note(err)
 	switch {
 	case err != nil && !e.known:
-		delete(k.entries, key)
+		delete(k.cells, key)
 		return reading[V]{}, err
 	case err != nil:
 		e.stale, e.gen, e.next = true, gen, k.now().Add(retryAfter)
 		return e.reading(), nil
 	case !found:
-		delete(k.entries, key)
+		delete(k.cells, key)
 		return reading[V]{}, nil
 	}
 	if !e.known || !reflect.DeepEqual(e.value, value) {
@@ -136,7 +138,7 @@ func (k *kept[K, V]) load(ctx context.Context, key K, e *entry[V], load func(con
 	return e.reading(), nil
 }
 
-func (e *entry[V]) reading() reading[V] {
+func (e *cell[V]) reading() reading[V] {
 	r := reading[V]{value: e.value, found: true, version: e.version}
 	if e.stale {
 		r.since = e.read
@@ -156,12 +158,12 @@ func (k *kept[K, V]) note(err error) {
 
 // makeRoom drops any entry that nobody reads, where there are too many.
 func (k *kept[K, V]) makeRoom() {
-	if len(k.entries) < keptMost {
+	if len(k.cells) < keptMost {
 		return
 	}
-	for key, e := range k.entries {
+	for key, e := range k.cells {
 		if e.busy == nil {
-			delete(k.entries, key)
+			delete(k.cells, key)
 			return
 		}
 	}
@@ -170,31 +172,31 @@ func (k *kept[K, V]) makeRoom() {
 // shelf has renderings.
 type shelf struct {
 	mu   sync.Mutex
-	docs map[string]shelved
+	docs map[rendering]shelved
 }
 
 type shelved struct {
-	stamp string
-	doc   document
+	stamp stamp
+	doc   *document
 }
 
-func newShelf() *shelf { return &shelf{docs: map[string]shelved{}} }
+func newShelf() *shelf { return &shelf{docs: map[rendering]shelved{}} }
 
-func (s *shelf) get(key, stamp string) (document, bool) {
+func (s *shelf) get(key rendering, st stamp) (*document, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, ok := s.docs[key]
-	return d.doc, ok && d.stamp == stamp
+	return d.doc, ok && d.stamp == st
 }
 
-func (s *shelf) put(key, stamp string, d document) {
+func (s *shelf) put(key rendering, st stamp, d *document) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.docs) >= keptMost {
+	if _, known := s.docs[key]; !known && len(s.docs) >= keptMost {
 		for other := range s.docs {
 			delete(s.docs, other)
 			break
 		}
 	}
-	s.docs[key] = shelved{stamp, d}
+	s.docs[key] = shelved{st, d}
 }

@@ -11,7 +11,7 @@ import (
 // Every colour of text and of shapes stands out from both backgrounds by what
 // WCAG 2.2 asks of level AA: 4.5 for text (1.4.3), 3 for shapes (1.4.11).
 func TestContrast(t *testing.T) {
-	palettes := regexp.MustCompile(`:root\{([^}]*)\}`).FindAllStringSubmatch(styleCSS, -1)
+	palettes := regexp.MustCompile(`:root\{([^}]*)\}`).FindAllStringSubmatch(css(t), -1)
 	if len(palettes) != 3 {
 		t.Fatalf("%d palettes, want light, dark and print", len(palettes))
 	}
@@ -20,21 +20,34 @@ func TestContrast(t *testing.T) {
 		for _, m := range regexp.MustCompile(`--([a-z]+):(#[0-9a-f]{6})`).FindAllStringSubmatch(palettes[n][1], -1) {
 			colours[m[1]] = luminance(t, m[2])
 		}
-		if name == "print" { // the rest is that of the light one
-			delete(colours, "line")
-		}
-		for _, ground := range []string{"bg", "card"} {
-			for colour, l := range colours {
-				if colour == "bg" || colour == "card" || colour == "line" {
-					continue
+		// What lies beneath: the page, cards, and the tint of each state, on
+		// which its own shape stands.
+		grounds := []string{"bg", "card"}
+		for _, state := range []string{"ok", "minor", "major", "critical", "maintenance", "none"} {
+			grounds = append(grounds, state+"soft")
+			for _, ground := range []string{"bg", "card", state + "soft"} {
+				if ratio := contrast(colours[state], colours[ground]); ratio < 4.5 {
+					t.Errorf("%s: %s on %s has %.2f", name, state, ground, ratio)
 				}
-				if ratio := contrast(l, colours[ground]); ratio < 4.5 {
-					t.Errorf("%s: %s on %s has %.2f", name, colour, ground, ratio)
+			}
+			if ratio := contrast(colours["on"], colours[state]); ratio < 3 {
+				t.Errorf("%s: the sign in %s has %.2f", name, state, ratio)
+			}
+		}
+		for _, ground := range grounds {
+			for _, text := range []string{"fg", "muted"} {
+				if ratio := contrast(colours[text], colours[ground]); ratio < 4.5 {
+					t.Errorf("%s: %s on %s has %.2f", name, text, ground, ratio)
 				}
 			}
 		}
+		for _, ground := range []string{"bg", "card", "nonesoft"} {
+			if ratio := contrast(colours["link"], colours[ground]); ratio < 4.5 {
+				t.Errorf("%s: link on %s has %.2f", name, ground, ratio)
+			}
+		}
 	}
-	if strings.Contains(styleCSS, "url(") || strings.Contains(styleCSS, "@import") {
+	if strings.Contains(css(t), "url(") || strings.Contains(css(t), "@import") {
 		t.Error("the style loads something")
 	}
 }
@@ -61,4 +74,13 @@ func contrast(a, b float64) float64 {
 		a, b = b, a
 	}
 	return (a + 0.05) / (b + 0.05)
+}
+
+func css(t *testing.T) string {
+	t.Helper()
+	body, err := templateFiles.ReadFile("templates/style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }

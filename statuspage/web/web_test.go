@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"permanence/internal/i18n"
 	"permanence/statuspage"
 )
 
@@ -81,7 +82,7 @@ func (f *fakeSource) set(change func(f *fakeSource)) {
 
 // fixture is a site at 19 October 2026, 22:00 in Paris.
 type fixture struct {
-	t      *testing.T
+	t      testing.TB
 	source *fakeSource
 	site   *Site
 	loc    *time.Location
@@ -90,7 +91,7 @@ type fixture struct {
 	now time.Time
 }
 
-func newFixture(t *testing.T, list []statuspage.PublicIncident) *fixture {
+func newFixture(t testing.TB, list []statuspage.PublicIncident) *fixture {
 	t.Helper()
 	loc, err := time.LoadLocation("Europe/Paris")
 	if err != nil {
@@ -103,7 +104,7 @@ func newFixture(t *testing.T, list []statuspage.PublicIncident) *fixture {
 		Components: statuspage.Components{
 			{ID: "mail", Name: "Messagerie"}, {ID: "web", Name: "Hébergement web"},
 		},
-		Log: slog.New(slog.DiscardHandler),
+		Catalog: catalog(t), Log: slog.New(slog.DiscardHandler),
 		Now: func() time.Time { f.mu.Lock(); defer f.mu.Unlock(); return f.now },
 	})
 	if err != nil {
@@ -111,6 +112,18 @@ func newFixture(t *testing.T, list []statuspage.PublicIncident) *fixture {
 	}
 	return f
 }
+
+// catalog is read once for all tests.
+func catalog(t testing.TB) *i18n.Catalog {
+	t.Helper()
+	c, err := readCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var readCatalog = sync.OnceValues(i18n.New)
 
 func (f *fixture) pass(d time.Duration) {
 	f.mu.Lock()
@@ -175,6 +188,7 @@ func scene() []statuspage.PublicIncident {
 func TestGolden(t *testing.T) {
 	f := newFixture(t, scene())
 	quiet := newFixture(t, nil)
+	busy := weekFixture(t, week())
 	for _, c := range []struct {
 		name string
 		f    *fixture
@@ -190,6 +204,21 @@ func TestGolden(t *testing.T) {
 		{"history.en.html", f, "/history/2026-09?lang=en"},
 		{"feed.fr.atom", f, "/feed.atom"},
 		{"feed-empty.en.atom", quiet, "/feed.atom?lang=en"},
+		{"week.fr.html", busy, "/"},
+		{"week.en.txt", busy, "/?format=text&lang=en"},
+		{"planned.fr.txt", busy, "/travaux?format=text"},
+		{"planned.en.html", busy, "/travaux?lang=en"},
+		{"postmortem.fr.txt", busy, "/incidents/47?format=text"},
+		{"component.fr.txt", busy, "/components/web?format=text"},
+		{"follow.fr.txt", busy, "/follow?format=text"},
+		{"embed.fr.html", busy, "/embed"},
+		{"feed.fr.rss", busy, "/components/mail/feed.rss"},
+		{"feed.fr.json", busy, "/components/mail/feed.json"},
+		{"history.fr.atom", busy, "/components/mail/history.atom"},
+		{"flyspray.fr.rdf", busy, "/feed.php?feed_type=rss1&num=2"},
+		{"travaux.fr.ics", busy, "/travaux.ics"},
+		{"summary.json", busy, "/api/v2/summary.json"},
+		{"badge.fr.svg", busy, "/badge.svg"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := c.f.get(c.path)
@@ -292,11 +321,11 @@ func TestValidators(t *testing.T) {
 		f.source.set(func(s *fakeSource) {
 			s.list[0].Updates = append(slices.Clone(s.list[0].Updates), statuspage.PublicUpdate{
 				UID: "u9", State: statuspage.Monitoring, Body: "Remplacé.", Lang: "fr", Published: at(19, 21, 59)})
-			s.list[0].Updated = at(19, 21, 59)
+			s.list[0].State, s.list[0].Updated = statuspage.Monitoring, at(19, 21, 59)
 		})
 		f.site.Changed()
 		for _, headers := range [][]string{{"If-None-Match", tag}, {"If-Modified-Since", modified}} {
-			if w := f.get(path, headers...); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Remplacé.") {
+			if w := f.get(path, headers...); w.Code != http.StatusOK || w.Header().Get("ETag") == tag {
 				t.Errorf("%s %v after a change: %d", path, headers, w.Code)
 			}
 		}
@@ -345,23 +374,35 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
+// No page is above 30 kB, however much goes on.
 func TestSize(t *testing.T) {
 	var list []statuspage.PublicIncident
-	for i := range 10 {
-		for _, p := range scene()[:3] {
+	for i := range 20 {
+		for _, p := range week() {
 			p.Number += statuspage.ID(100 * i)
+			p.UID += fmt.Sprint(i)
+			p.Updates = slices.Clone(p.Updates)
+			p.Updates[0].Body = strings.Repeat("Un texte plus long que d’habitude. ", 60)
+			p.Title = strings.Repeat("long ", 20)
 			list = append(list, p)
 		}
 	}
-	f := newFixture(t, list)
-	if n := f.get("/").Body.Len(); n > 60<<10 {
-		t.Errorf("a busy day's overview has %d bytes", n)
-	}
-	f = newFixture(t, scene())
-	for _, path := range []string{"/", "/incidents/42", "/history"} {
-		if n := f.get(path).Body.Len(); n > 30<<10 {
-			t.Errorf("%s has %d bytes", path, n)
+	busy := weekFixture(t, list)
+	for _, f := range []*fixture{weekFixture(t, week()), busy} {
+		for _, path := range []string{"/", "/incidents/52", "/history", "/travaux", "/follow", "/embed", "/components/web"} {
+			w := f.get(path)
+			if n := w.Body.Len(); w.Code != http.StatusOK || n > 30_000 {
+				t.Errorf("%s: %d, %d bytes of %d incidents", path, w.Code, n, len(f.source.list))
+			}
 		}
+	}
+	for part, want := range map[string]int{"": 200, "/2": 200, "/3": 200, "/4": 200, "/5": 404, "/1": 404, "/0": 404, "/x": 404} {
+		if w := busy.get("/history/2026-10" + part); w.Code != want || w.Body.Len() > 30_000 {
+			t.Errorf("part %q: %d with %d bytes", part, w.Code, w.Body.Len())
+		}
+	}
+	if body := busy.get("/history/2026-10/2").Body.String(); !strings.Contains(body, `href="/history/2026-10/3"`) || !strings.Contains(body, "Octobre 2026, suite (2)") {
+		t.Error("a part of the history does not lead on")
 	}
 }
 
@@ -383,8 +424,7 @@ func TestSourceFails(t *testing.T) {
 	f.source.set(func(s *fakeSource) { s.err = errors.New("database is away") })
 	for _, path := range []string{"/", "/incidents/42", "/history"} {
 		w := f.get(path)
-		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Ce que vous lisez date de") ||
-			!strings.Contains(w.Body.String(), "lundi 19 octobre 2026 à 22h00 CEST") || !strings.Contains(w.Body.String(), "envois retardés") {
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Ce que vous lisez date du lundi 19 octobre 2026 à 22h00 CEST") || !strings.Contains(w.Body.String(), "envois retardés") {
 			t.Errorf("%s while the source fails: %d", path, w.Code)
 		}
 	}
@@ -428,8 +468,8 @@ func TestReadsSeldom(t *testing.T) {
 		f.get(fmt.Sprintf("/incidents/%d", 1000+i))
 		f.get(fmt.Sprintf("/history/%d-%02d", 2000+i/12%26, 1+i%12))
 	}
-	if len(f.site.older.entries) != 0 || len(f.site.months.entries) > keptMost || len(f.site.rendered.docs) > keptMost {
-		t.Errorf("kept %d %d %d", len(f.site.older.entries), len(f.site.months.entries), len(f.site.rendered.docs))
+	if len(f.site.older.cells) != 0 || len(f.site.spans.cells) > keptMost || len(f.site.rendered.docs) > keptMost {
+		t.Errorf("kept %d %d %d", len(f.site.older.cells), len(f.site.spans.cells), len(f.site.rendered.docs))
 	}
 }
 
@@ -445,7 +485,7 @@ func TestSlowSource(t *testing.T) {
 	reading := func() bool {
 		f.site.current.mu.Lock()
 		defer f.site.current.mu.Unlock()
-		return f.site.current.entries[""].busy != nil
+		return f.site.current.cells[""].busy != nil
 	}
 	for deadline := time.Now().Add(5 * time.Second); !reading(); {
 		if time.Now().After(deadline) {
@@ -481,7 +521,7 @@ func TestPlannedEndPasses(t *testing.T) {
 		t.Error("too early")
 	}
 	f.pass(6 * 24 * time.Hour)
-	for _, path := range []string{"/", "/incidents/41"} {
+	for _, path := range []string{"/incidents/41"} {
 		if !strings.Contains(f.get(path).Body.String(), "La fin prévue est passée") {
 			t.Errorf("%s does not tell", path)
 		}

@@ -292,7 +292,9 @@ CREATE TABLE delivery (
 	parts TEXT NOT NULL DEFAULT '',
 	reason TEXT NOT NULL DEFAULT '',
 	created_at BIGINT NOT NULL,
-	done_at BIGINT NOT NULL DEFAULT 0
+	done_at BIGINT NOT NULL DEFAULT 0,
+	-- The network told that it was really said.
+	confirmed BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE INDEX delivery_open ON delivery (id) WHERE state IN ('held', 'ready', 'parked');
 CREATE INDEX delivery_link ON delivery (link_id, id) WHERE state IN ('held', 'ready', 'parked');
@@ -387,7 +389,26 @@ CREATE TABLE incident_update (
 	lang TEXT NOT NULL DEFAULT '',
 	published_at BIGINT NOT NULL,
 	edited_at BIGINT NOT NULL DEFAULT 0,
+	scheduled_for BIGINT NOT NULL DEFAULT 0,
+	scheduled_until BIGINT NOT NULL DEFAULT 0,
 	author BIGINT NOT NULL DEFAULT 0
 );
 CREATE INDEX incident_update_incident ON incident_update (incident_id, id);
 CREATE INDEX incident_update_entry ON incident_update (entry_id) WHERE entry_id <> 0;
+-- Titles and texts in further languages, beside the one first written.
+CREATE TABLE incident_title (
+	incident_id BIGINT NOT NULL REFERENCES incident (id),
+	lang TEXT NOT NULL,
+	body TEXT NOT NULL,
+	published_at BIGINT NOT NULL,
+	edited_at BIGINT NOT NULL DEFAULT 0,
+	PRIMARY KEY (incident_id, lang)
+);
+CREATE TABLE update_text (
+	update_id BIGINT NOT NULL REFERENCES incident_update (id),
+	lang TEXT NOT NULL,
+	body TEXT NOT NULL,
+	published_at BIGINT NOT NULL,
+	edited_at BIGINT NOT NULL DEFAULT 0,
+	PRIMARY KEY (update_id, lang)
+);
