@@ -68,7 +68,7 @@ func (t *Turn) drawCards() error {
 // card draws a ticket's card for a place.
 func (t *Turn) card(tk *tickets.Ticket, e *tickets.Entry, files []tickets.File, at chat.Place) (chat.Content, error) {
 	d := t.b.desks[tk.Desk]
-	v := render.Card{Lang: t.b.lang(d), Ticket: *tk, Body: e.Body, Deleted: e.Deleted, Folded: e.Folded != "",
+	v := render.Card{Lang: t.b.lang(d), Ticket: *tk, Body: e.Body, Sealed: e.Sealed, Deleted: e.Deleted, Folded: e.Folded != "",
 		Now: t.Now, Link: t.b.page(tk.ID), LastEvent: tk.LastEvent, Flat: t.b.flat(at)}
 	if d != nil {
 		v.Desk = d.Title

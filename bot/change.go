@@ -41,7 +41,11 @@ func (t *Turn) edited(adapter string, ev *chat.Edited) (bool, error) {
 		return true, nil
 	}
 	e.Body = body
-	e.Revision++
+	if e.Sealed {
+		e.Sealed = false // the first words that anybody reads
+	} else {
+		e.Revision++
+	}
 	if err := t.Tx.ReviseEntry(e, markup.Fold(e.Subject+" "+e.Body), t.Now); err != nil {
 		return false, err
 	}
@@ -154,7 +158,7 @@ func (t *Turn) lineOf(tk *tickets.Ticket, e *tickets.Entry) (render.Line, error)
 	if err != nil && !isNotFound(err) {
 		return render.Line{}, err
 	}
-	line := render.Line{Kind: e.Kind, Name: e.Name, Body: e.Body, Deleted: e.Deleted, Edited: e.Revision > 1}
+	line := render.Line{Kind: e.Kind, Name: e.Name, Body: e.Body, Sealed: e.Sealed, Deleted: e.Deleted, Edited: e.Revision > 1}
 	switch e.Kind {
 	case tickets.Message:
 		line = t.outsideLine(tk, e, link)
@@ -304,18 +308,4 @@ func (t *Turn) renew(e *tickets.Entry, ds []outbox.Delivery) error {
 		t.renewed = append(t.renewed, d)
 	}
 	return nil
-}
-
-// revealed fills in a message that could not be read before.
-func (t *Turn) revealed(adapter string, p *chat.Posted, c tickets.Copy) error {
-	e, err := t.Tx.Entry(c.Entry)
-	if err != nil || e.Deleted || e.Body != "" {
-		return err
-	}
-	e.Body = chat.Clean(p.Text)
-	e.Revision++
-	if err := t.Tx.ReviseEntry(e, markup.Fold(e.Body), t.Now); err != nil {
-		return err
-	}
-	return t.revised(&e, c)
 }

@@ -361,6 +361,16 @@ func (c *Call) TakeNote(text string) (*tickets.Entry, error) {
 	if c.Message != nil {
 		p := *c.Message
 		p.Text = text
+		if p.Revealed { // it may have its entry since it came
+			was, known, err := c.Tx.CopyAt(c.Adapter, p.Room, p.ID)
+			if err != nil {
+				return nil, err
+			}
+			if known {
+				e, err := c.Tx.Entry(was.Entry)
+				return &e, err
+			}
+		}
 		link := c.Link
 		if link.ID == 0 {
 			link = tickets.Link{Adapter: c.Adapter, Room: c.Room}

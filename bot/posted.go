@@ -21,13 +21,14 @@ func (t *Turn) posted(row InboxRow, p *chat.Posted) (concerns bool, aside string
 	if p.From.Self && p.Mail == nil {
 		return false, "", nil
 	}
+	s := t.b.sides[chat.Place{Adapter: adapter, Room: p.Room}]
 	c, known, err := t.Tx.CopyAt(adapter, p.Room, p.ID)
 	if err != nil {
 		return false, "", err
 	}
 	if known {
 		if p.Revealed {
-			return true, "", t.revealed(adapter, p, c)
+			return true, "", t.revealed(adapter, p, s, c)
 		}
 		return true, "", nil
 	}
@@ -37,7 +38,6 @@ func (t *Turn) posted(row InboxRow, p *chat.Posted) (concerns bool, aside string
 	if err := t.catchEarly(adapter, p); err != nil {
 		return false, "", err
 	}
-	s := t.b.sides[chat.Place{Adapter: adapter, Room: p.Room}]
 	if s.intake != nil && p.Mail == nil {
 		wanted, err := t.fetched(adapter, p)
 		if err != nil {

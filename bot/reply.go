@@ -58,6 +58,8 @@ func (t *Turn) Send(g Gesture) error {
 		return g.Say(t.b.t(lang, "reply.observe"))
 	case command.Guarded(src.Body):
 		return g.Say(t.b.t(lang, "reply.command"))
+	case src.Sealed:
+		return g.Say(t.b.t(lang, "reply.sealed"))
 	case strings.TrimSpace(src.Body) == "" && len(files) == 0:
 		return g.Say(t.b.t(lang, "reply.empty"))
 	}

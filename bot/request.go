@@ -38,6 +38,9 @@ func (t *Turn) open(r request1) (*tickets.Ticket, error) {
 	}
 	if tk.Subject == "" {
 		tk.Subject = t.subject(p.Text, r.desk)
+		if p.Unreadable {
+			tk.Subject = t.b.t(t.b.lang(r.desk), "ticket.sealed-subject")
+		}
 	}
 	if err := t.Tx.AddTicket(tk); err != nil {
 		return nil, err
@@ -147,14 +150,14 @@ func (t *Turn) message(tk *tickets.Ticket, link tickets.Link, author tickets.ID,
 			e.Audience = tickets.Team // a machine's words are never quoted
 		}
 	}
-	if p.Unreadable {
-		e.Body = ""
-	}
 	return t.entry(e, link, p, adapter, messageID)
 }
 
 // entry stores an entry with its original copy and its files.
 func (t *Turn) entry(e *tickets.Entry, link tickets.Link, p *chat.Posted, adapter, messageID string) (*tickets.Entry, []tickets.File, error) {
+	if p.Unreadable {
+		e.Body, e.Sealed = "", true
+	}
 	if err := t.Tx.AddEntry(e, markup.Fold(e.Subject+" "+e.Body)); err != nil {
 		return nil, nil, err
 	}
@@ -162,19 +165,25 @@ func (t *Turn) entry(e *tickets.Entry, link tickets.Link, p *chat.Posted, adapte
 		Original: true, MessageID: messageID, At: t.Now}); err != nil {
 		return nil, nil, err
 	}
+	files, err := t.files(e, p, adapter)
+	return e, files, err
+}
+
+// files stores what came with a message.
+func (t *Turn) files(e *tickets.Entry, p *chat.Posted, adapter string) ([]tickets.File, error) {
 	var files []tickets.File
 	for _, ref := range p.Files {
 		f := tickets.File{Entry: e.ID, Name: oneLine(ref.Name), Type: ref.Type, Size: ref.Size, Adapter: adapter, Ref: ref.Ref,
 			ContentID: ref.ContentID, State: tickets.FileWanted, NextAt: t.Now}
 		if err := t.Tx.AddFile(&f); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		files = append(files, f)
 	}
 	if len(files) > 0 {
 		t.After(t.b.wakeFetcher)
 	}
-	return e, files, nil
+	return files, nil
 }
 
 // openTeam says the card in every team room of the desk.
@@ -277,7 +286,7 @@ const pastAfter = 10 * time.Minute
 
 // outsideLine is a message from outside as the team's rooms show it.
 func (t *Turn) outsideLine(tk *tickets.Ticket, e *tickets.Entry, link tickets.Link) render.Line {
-	l := render.Line{Kind: e.Kind, Name: e.Name, Body: e.Body, Deleted: e.Deleted, Edited: e.Revision > 1, Folded: e.Folded != "",
+	l := render.Line{Kind: e.Kind, Name: e.Name, Body: e.Body, Sealed: e.Sealed, Deleted: e.Deleted, Edited: e.Revision > 1, Folded: e.Folded != "",
 		Third: e.Third, Address: t.addressOf(e.Author, link)}
 	if d := e.Dated; d != 0 && (d.Sub(e.At) > hourApart || e.At.Sub(d) > hourApart) {
 		l.Dated = t.b.render.DateTime(t.b.lang(t.b.desks[tk.Desk]), d)
@@ -366,7 +375,7 @@ func (t *Turn) note(ticket tickets.ID, link tickets.Link, author tickets.ID, p *
 			return nil, err
 		}
 	}
-	return e, t.mirror(&tk, e, link, render.Line{Kind: tickets.Note, Name: e.Name, Body: e.Body}, files)
+	return e, t.mirror(&tk, e, link, render.Line{Kind: tickets.Note, Name: e.Name, Body: e.Body, Sealed: e.Sealed}, files)
 }
 
 // answeredThere takes what a member of the team said in the asker's place
@@ -391,7 +400,7 @@ func (t *Turn) answeredThere(tk *tickets.Ticket, link tickets.Link, author ticke
 	if err := t.Tx.DropTimer(ackTimer(tk.ID)); err != nil {
 		return err
 	}
-	line := render.Line{Kind: tickets.Reply, Public: true, Name: e.Name, Body: e.Body, Where: t.b.placeName(link)}
+	line := render.Line{Kind: tickets.Reply, Public: true, Name: e.Name, Body: e.Body, Sealed: e.Sealed, Where: t.b.placeName(link)}
 	t.redraw(tk.ID, "")
 	return t.mirror(tk, e, tickets.Link{}, line, files)
 }

@@ -106,6 +106,8 @@ type Entry struct {
 	// Third: from somebody who is not a participant; shown, never relayed.
 	Third bool   `db:"third"`
 	Raw   string `db:"raw_hash"` // of the stored original
+	// Sealed: encrypted, and the keys have not come; Body is empty until then.
+	Sealed bool `db:"sealed"`
 }
 
 // ReplyState is where a reply stands.

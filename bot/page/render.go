@@ -327,6 +327,11 @@ func (d data) entry(tk tickets.Ticket, e Entry, same pointer) entryData {
 		out.Excerpt = out.Deleted
 		return out
 	}
+	if e.Sealed {
+		out.Same = d.T("line.sealed")
+		out.Excerpt = out.Same
+		return out
+	}
 	if e.Revision > 1 && e.Kind != tickets.Reply { // a reply has its source's
 		out.Revised = d.T("page.revised", "Count", e.Revision-1)
 	}

@@ -42,6 +42,7 @@ type Card struct {
 	Owner     string
 	People    int // participants
 	Body      string
+	Sealed    bool // cannot be read yet
 	Deleted   bool
 	Files     []File
 	Folded    bool
@@ -106,7 +107,7 @@ func (r *Renderer) Card(c Card) chat.Content {
 		fmt.Fprintf(&b, "_%s_\n", plain(c.LastEvent))
 	}
 	b.WriteString("\n")
-	b.WriteString(quote(r.body(c.Lang, c.Body, c.Deleted, c.Folded, c.Link)))
+	b.WriteString(quote(r.body(c.Lang, c.Body, c.Deleted, c.Sealed, c.Folded, c.Link)))
 	r.files(&b, c.Lang, c.Files)
 	b.WriteString("\n")
 	if c.Observe {
@@ -156,7 +157,7 @@ func (r *Renderer) flatCard(c Card) chat.Content {
 	for _, h := range c.Hints {
 		fmt.Fprintf(&b, "%s\n", markup.Inert(h))
 	}
-	body := r.body(c.Lang, c.Body, c.Deleted, c.Folded, c.Link)
+	body := r.body(c.Lang, c.Body, c.Deleted, c.Sealed, c.Folded, c.Link)
 	if plain(body) != plain(c.Ticket.Subject) { // else the question is its own subject
 		b.WriteString(quote(body))
 	}
@@ -178,9 +179,12 @@ func stateSign(s tickets.State) string {
 
 // body is a message as a team room shows it: inert, shortened, and honest
 // about what is not shown.
-func (r *Renderer) body(lang, body string, deleted, folded bool, link string) string {
-	if deleted {
+func (r *Renderer) body(lang, body string, deleted, sealed, folded bool, link string) string {
+	switch {
+	case deleted:
 		return "_" + r.T(lang, "line.deleted") + "_"
+	case sealed:
+		return "_" + r.T(lang, "line.sealed") + "_"
 	}
 	text, cut := markup.Excerpt(markup.Inert(body), excerpt)
 	if strings.TrimSpace(text) == "" {
@@ -221,6 +225,7 @@ type Line struct {
 	Name    string
 	Address string
 	Body    string
+	Sealed  bool // cannot be read yet
 	Deleted bool
 	Edited  bool
 	Folded  bool
@@ -253,19 +258,19 @@ func (r *Renderer) Line(l Line) chat.Content {
 	}
 	switch {
 	case l.Third:
-		b.WriteString(l.said("❔ "+name+" "+r.T(l.Lang, "line.third")+mark, r.body(l.Lang, l.Body, l.Deleted, l.Folded, l.Link)))
+		b.WriteString(l.said("❔ "+name+" "+r.T(l.Lang, "line.third")+mark, r.body(l.Lang, l.Body, l.Deleted, l.Sealed, l.Folded, l.Link)))
 	case l.Kind == tickets.Message:
 		where := ""
 		if l.Where != "" {
 			where = " · " + l.Where
 		}
-		b.WriteString(l.said("📨 "+name+where+mark, r.body(l.Lang, l.Body, l.Deleted, l.Folded, l.Link)))
+		b.WriteString(l.said("📨 "+name+where+mark, r.body(l.Lang, l.Body, l.Deleted, l.Sealed, l.Folded, l.Link)))
 	case l.Public:
-		b.WriteString(l.said("📣 "+name+" · "+l.Where+mark, r.body(l.Lang, l.Body, l.Deleted, false, l.Link)))
+		b.WriteString(l.said("📣 "+name+" · "+l.Where+mark, r.body(l.Lang, l.Body, l.Deleted, l.Sealed, false, l.Link)))
 	default:
 		body := markup.Inert(l.Body)
-		if l.Deleted {
-			body = "_" + r.T(l.Lang, "line.deleted") + "_"
+		if l.Deleted || l.Sealed {
+			body = r.body(l.Lang, "", l.Deleted, l.Sealed, false, "")
 		}
 		fmt.Fprintf(&b, "%s%s: %s\n", name, mark, body)
 	}

@@ -87,7 +87,7 @@ func show(c *bot.Call, _ command.Args) error {
 	b.WriteString(lines(c, []tickets.Ticket{tk}))
 	var said []tickets.Entry // the last five words; what changed is on the card
 	for _, e := range slices.Backward(es) {
-		if !e.Deleted && e.Body != "" && e.Kind != tickets.Change && len(said) < 5 {
+		if !e.Deleted && (e.Body != "" || e.Sealed) && e.Kind != tickets.Change && len(said) < 5 {
 			said = append(said, e)
 		}
 	}
@@ -100,6 +100,9 @@ func show(c *bot.Call, _ command.Args) error {
 			continue // a reply that did not leave: its note is shown
 		}
 		text, _ := markup.Excerpt(strings.Join(strings.Fields(markup.Inert(e.Body)), " "), 200)
+		if e.Sealed {
+			text = c.T("line.sealed")
+		}
 		name := markup.Inert(e.Name)
 		if name != "" {
 			name += c.T("show.colon")

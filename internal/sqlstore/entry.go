@@ -7,21 +7,22 @@ import (
 )
 
 const entryColumns = "id, ticket_id, incident_id, kind, audience, author, author_name, body, folded, subject, " +
-	"revision, deleted, at, dated, source, link_id, third, raw_hash"
+	"revision, deleted, at, dated, source, link_id, third, raw_hash, sealed"
 
 const (
 	insertEntry = `INSERT INTO entry (ticket_id, incident_id, kind, audience, author, author_name, body, folded, subject,
-		revision, deleted, at, dated, source, link_id, third, raw_hash)
+		revision, deleted, at, dated, source, link_id, third, raw_hash, sealed)
 		VALUES (:ticket_id, :incident_id, :kind, :audience, :author, :author_name, :body, :folded, :subject,
-		:revision, :deleted, :at, :dated, :source, :link_id, :third, :raw_hash) RETURNING id`
+		:revision, :deleted, :at, :dated, :source, :link_id, :third, :raw_hash, :sealed) RETURNING id`
 	selectEntry = "SELECT " + entryColumns + " FROM entry WHERE id = $1"
 	// ticket_id <> 0 lets the planner take the index, which leaves out the
 	// entries of incidents.
 	selectEntries     = "SELECT " + entryColumns + " FROM entry WHERE ticket_id = $1 AND ticket_id <> 0 ORDER BY id"
 	selectLastEntries = selectEntries + " DESC LIMIT $2"
-	keepRevision      = `INSERT INTO entry_revision (entry_id, revision, body, at) SELECT id, revision, body, $2 FROM entry WHERE id = $1
+	// What could not be read yet is no earlier body.
+	keepRevision = `INSERT INTO entry_revision (entry_id, revision, body, at) SELECT id, revision, body, $2 FROM entry WHERE id = $1 AND NOT sealed
 		ON CONFLICT (entry_id, revision) DO NOTHING`
-	reviseEntry = "UPDATE entry SET body = :body, folded = :folded, revision = :revision, deleted = :deleted WHERE id = :id"
+	reviseEntry = "UPDATE entry SET body = :body, folded = :folded, revision = :revision, deleted = :deleted, sealed = :sealed WHERE id = :id"
 )
 
 // AddEntry implements bot.Tx. A revision of 0 is stored as 1.

@@ -154,7 +154,8 @@ CREATE TABLE entry (
 	source BIGINT NOT NULL DEFAULT 0,
 	link_id BIGINT NOT NULL DEFAULT 0,
 	third BOOLEAN NOT NULL DEFAULT FALSE,
-	raw_hash TEXT NOT NULL DEFAULT ''
+	raw_hash TEXT NOT NULL DEFAULT '',
+	sealed BOOLEAN NOT NULL DEFAULT FALSE
 );
 CREATE INDEX entry_ticket ON entry (ticket_id, id) WHERE ticket_id <> 0;
 CREATE INDEX entry_incident ON entry (incident_id, id) WHERE incident_id <> 0;
