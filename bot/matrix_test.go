@@ -200,7 +200,7 @@ func (h *homeserver) with(change func(*bot.Desk)) setup {
 			w.beside = map[string]func(chat.State) chat.Adapter{}
 		}
 		w.beside["matrix"] = func(state chat.State) chat.Adapter {
-			a, err := matrix.New(matrix.Config{URL: h.server.URL, User: h.us.UserID, TokenFile: token},
+			a, err := matrix.New(matrix.Config{URL: h.server.URL, User: h.us.UserID, TokenFile: token, Invites: []string{h.alice.UserID}},
 				chat.Env{Name: "matrix", Rooms: []string{h.rooms["equipe"], h.rooms["entraide"]}, State: state, Log: w.opt.Log})
 			must(w.t, err)
 			return a
@@ -230,6 +230,45 @@ func TestMailToMatrixAndBack(t *testing.T) {
 	answer := h.find(h.alice, "entraide", "the answer", h.said("Elle reparle."))
 	if r := answer.Content.Relates; r.Type != "m.thread" || r.Event != asked {
 		t.Errorf("the answer is not in the thread of the question: %+v", r)
+	}
+}
+
+// TestInvitedToADirectRoom: who invites us is greeted there, asks and is
+// answered there; the room is not left when the ticket closes. An invitation
+// of somebody who may not invite us is not accepted.
+func TestInvitedToADirectRoom(t *testing.T) {
+	h := newHomeserver(t)
+	basile := h.server.Register(t, "basile"+strings.ToLower(rand.Text()[:8]))
+	newWorld(t, h.with(func(d *bot.Desk) { d.Rooms = []chat.Place{h.place("equipe")} }))
+	for name, by := range map[string]testservers.MatrixAccount{"refused": basile, "direct": h.alice} {
+		var made struct {
+			ID string `json:"room_id"`
+		}
+		h.call(by, http.MethodPost, "/createRoom", struct {
+			Preset string   `json:"preset"`
+			Direct bool     `json:"is_direct"`
+			Invite []string `json:"invite"`
+		}{"trusted_private_chat", true, []string{h.us.UserID}}, &made)
+		h.rooms[name] = made.ID
+	}
+	h.find(h.alice, "direct", "the greeting", h.said("Bonjour ! Écrivez ici votre question"))
+	h.say(h.alice, "direct", "", "Mon site est lent")
+	card := h.find(h.camille, "equipe", "the card", h.said("Mon site est lent"))
+	note := h.say(h.camille, "equipe", card.ID, "Il est rapide de nouveau.")
+	h.react(h.camille, "equipe", note, "✉️")
+	h.find(h.alice, "direct", "the answer", h.said("Il est rapide de nouveau."))
+	h.say(h.camille, "equipe", card.ID, "!fermer")
+	h.find(h.camille, "equipe", "closed", func(m spoken) bool { return m.Content.New != nil && contains(m.Content.New.Body, "✅") })
+	h.say(h.alice, "direct", "", "Merci beaucoup")
+	h.find(h.camille, "equipe", "what came after", h.said("Merci beaucoup"))
+	for name, by := range map[string]testservers.MatrixAccount{"refused": basile, "direct": h.alice} {
+		var in struct {
+			Joined map[string]struct{} `json:"joined"`
+		}
+		h.call(by, http.MethodGet, "/rooms/"+url.PathEscape(h.rooms[name])+"/joined_members", struct{}{}, &in)
+		if _, there := in.Joined[h.us.UserID]; there != (name == "direct") {
+			t.Errorf("%s: there: %v", name, there)
+		}
 	}
 }
 

@@ -292,7 +292,7 @@ func (t *Turn) teamRoomFailed(d outbox.Delivery, link tickets.Link) error {
 // ownCopy recognises a message of our own by the key that it carries, even
 // before our send has returned: it is recorded and completes its delivery.
 func (t *Turn) ownCopy(adapter string, p *chat.Posted) error {
-	d, ok, err := t.Tx.DeliveryByKey(p.Key)
+	d, ok, err := t.Tx.DeliveryByKey(outbox.KeyOf(p.Key))
 	if err != nil || !ok {
 		return err
 	}
@@ -317,7 +317,7 @@ func (t *Turn) ownCopy(adapter string, p *chat.Posted) error {
 
 // outcome is later news of a delivery: a bounce, a delay, an echo.
 func (t *Turn) outcome(adapter string, o *chat.Outcome) (concerns bool, aside string, err error) {
-	d, ok, err := t.Tx.DeliveryByKey(o.Key)
+	d, ok, err := t.Tx.DeliveryByKey(outbox.KeyOf(o.Key))
 	if err != nil {
 		return false, "", err
 	}

@@ -220,7 +220,7 @@ func (m *model) learn() {
 func (m *model) answer(c call, script []answer) (chat.Receipt, error) {
 	s := m.s
 	s.mu.Lock()
-	r := m.byKey[c.try.Key]
+	r := m.byKey[KeyOf(c.try.Key)]
 	revision := r.Revision
 	if m.busy[r.Link] {
 		m.complain("link %d does two things at once", r.Link)

@@ -60,10 +60,7 @@ func (l *lane) perform(ctx context.Context, d *Delivery) (total chat.Receipt, er
 	}
 	ops := degrade(w)
 	for i, op := range ops {
-		try := chat.Try{Key: d.Key, Attempt: d.Attempts}
-		if i > 0 {
-			try.Key += "-" + string(rune('a'+i%26))
-		}
+		try := chat.Try{Key: tryKey(d, i), Attempt: d.Attempts}
 		if say, ok := op.(chat.Say); ok {
 			done := d.Remotes()
 			try.PartsDone, try.Done = len(done), done
