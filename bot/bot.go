@@ -54,13 +54,16 @@ type Options struct {
 
 // Desk is a team and its work.
 type Desk struct {
-	Name         string
-	Title        string // as people outside read it; the association's name where empty
-	Language     string
-	Informal     bool // tutoiement
-	Rooms        []chat.Place
-	Intakes      []Intake
-	Agents       []AccountRef
+	Name     string
+	Title    string // as people outside read it; the association's name where empty
+	Language string
+	Informal bool // tutoiement
+	Rooms    []chat.Place
+	Intakes  []Intake
+	Agents   []AccountRef
+	// Invites are those whose invitations and direct messages are this desk's;
+	// the handles are patterns (chat.MatchAccount).
+	Invites      []AccountRef
 	Coordinators []AccountRef
 	HoldMail     time.Duration
 	HoldChat     time.Duration

@@ -483,7 +483,7 @@ func (b *Bot) Threadless(p chat.Place) bool { return b.caps(p).Threads == chat.N
 func (c *Call) Ask(text string) (bool, error) {
 	d := c.Desk
 	if d == nil {
-		d = c.b.deskFor(c.Adapter)
+		d = c.b.deskFor(c.Adapter, c.Account)
 	}
 	if d == nil {
 		return false, nil

@@ -452,9 +452,17 @@ func (t *Turn) directPosted(adapter string, p *chat.Posted) (bool, error) {
 	return true, err
 }
 
-// deskFor is the desk that a direct message on an adapter is for: the first
-// one with an intake there, else the first one.
-func (b *Bot) deskFor(adapter string) *Desk {
+// deskFor is the desk that a direct message of an account is for: the first
+// one that lets it invite us, else the first one with an intake on that
+// adapter, else the first one.
+func (b *Bot) deskFor(adapter string, a chat.Account) *Desk {
+	for i := range b.opt.Desks {
+		for _, in := range b.opt.Desks[i].Invites {
+			if in.Adapter == adapter && (chat.MatchAccount(in.Handle, a.ID) || a.Handle != "" && chat.MatchAccount(in.Handle, a.Handle)) {
+				return &b.opt.Desks[i]
+			}
+		}
+	}
 	for i := range b.opt.Desks {
 		for _, in := range b.opt.Desks[i].Intakes {
 			if in.Place.Adapter == adapter {

@@ -98,7 +98,7 @@ func (t *Turn) deskOf(adapter string, a chat.Account, person tickets.ID) (*Desk,
 			return d, r, nil
 		}
 	}
-	return t.b.deskFor(adapter), tickets.Nobody, nil
+	return t.b.deskFor(adapter, a), tickets.Nobody, nil
 }
 
 func refers(refs []AccountRef, adapter string, a chat.Account) bool {
@@ -120,7 +120,7 @@ func (t *Turn) joined(adapter string, ev *chat.Joined) error {
 	if err := t.unpark(adapter, ev.From); err != nil {
 		return err
 	}
-	d := t.b.deskFor(adapter)
+	d := t.b.deskFor(adapter, ev.From)
 	if !ev.Direct || ev.From.Bot || ev.From.Self || d == nil {
 		return nil
 	}

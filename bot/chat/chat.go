@@ -118,6 +118,9 @@ type Env struct {
 	// Rooms are the rooms that the configuration names for this adapter, to be
 	// joined and to be spelled so in Place.Room.
 	Rooms []string
+	// Invites are the accounts whose invitations into direct rooms are
+	// accepted, as patterns (see MatchAccount). Rooms are entered in any case.
+	Invites []string
 	// State keeps small data of the adapter across restarts.
 	State State
 	// Mux takes HTTP endpoints; nil where there is no web server.
