@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // SplitNumber takes the incident's number from the front of a text: "12 tout
@@ -21,6 +22,26 @@ func SplitNumber(text string) (number ID, rest string) {
 		return 0, text
 	}
 	return n, strings.TrimSpace(strings.ReplaceAll(rest, "\u00A0", " "))
+}
+
+// SplitWord takes the number of an incident and of one of its words from the
+// front of a text: "12.2 un disque" is the second of incident 12.
+func SplitWord(text string) (number ID, word int, rest string, ok bool) {
+	text = strings.TrimSpace(text)
+	first, rest := text, ""
+	if i := strings.IndexFunc(text, unicode.IsSpace); i >= 0 {
+		first, rest = text[:i], strings.TrimSpace(text[i:])
+	}
+	a, b, dotted := strings.Cut(strings.TrimSuffix(first, ":"), ".")
+	if !dotted || strings.ContainsAny(first, "+-") {
+		return 0, 0, text, false
+	}
+	number, err := strconv.ParseInt(a, 10, 63)
+	n, err2 := strconv.ParseInt(b, 10, 31)
+	if err != nil || err2 != nil || number <= 0 || n <= 0 {
+		return 0, 0, text, false
+	}
+	return number, int(n), rest, true
 }
 
 // Choose finds which open incident, or planned work, a command speaks of: the

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Report is what a year was like, for a yearly report and for those who ask
@@ -147,12 +149,10 @@ func (r Report) Markdown(w When) string {
 	return b.String()
 }
 
-// CSV is one line for each incident and each planned work, for spreadsheets:
-// times as RFC 3339 in UTC, durations in minutes. A cell that a spreadsheet
-// would run as a formula begins with an apostrophe.
+// CSV is one line for each incident and each planned work, oldest first, for
+// spreadsheets: see table. Times are RFC 3339 in UTC, durations in whole
+// minutes, several services parted by spaces; what is not known is empty.
 func (r Report) CSV() string {
-	var b strings.Builder
-	w := csv.NewWriter(&b)
 	rows := [][]string{{"number", "kind", "title", "services", "impact", "state", "started", "noticed", "published", "ended",
 		"scheduled_for", "scheduled_until", "minutes_to_first_word", "minutes_to_end", "updates"}}
 	for _, p := range slices.Concat(r.Incidents, r.Planned) {
@@ -168,9 +168,30 @@ func (r Report) CSV() string {
 			stamp(p.Started), stamp(p.Noticed), stamp(p.Published), stamp(p.Resolved), stamp(p.ScheduledFor), stamp(p.ScheduledUntil),
 			minutesTo(p.Started, p.Published), minutesTo(p.Started, p.Resolved), fmt.Sprint(len(p.Updates))})
 	}
+	return table(rows)
+}
+
+// ServicesCSV is one line for each service that something touched, the worst
+// first, in the form of CSV.
+func (r Report) ServicesCSV() string {
+	rows := [][]string{{"service", "name", "incidents", "minutes_in_incidents", "minutes_in_planned_work"}}
+	for _, s := range r.Services {
+		rows = append(rows, []string{s.ID, s.Name, fmt.Sprint(s.Count), minutes(s.Trouble), minutes(s.Planned)})
+	}
+	return table(rows)
+}
+
+// table writes rows as UTF-8 with commas and a header. A cell that a
+// spreadsheet would run as a formula begins with an apostrophe: that is what
+// spreadsheets themselves write for "this is text". Wide forms of the signs
+// count too, for some read them as the narrow ones.
+func table(rows [][]string) string {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
 	for _, row := range rows {
 		for i, cell := range row {
-			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+			first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(cell, unicode.IsSpace))
+			if strings.ContainsRune("=+-@＝＋－＠", first) && cell != "" || strings.HasPrefix(cell, "\t") || strings.HasPrefix(cell, "\r") {
 				row[i] = "'" + cell
 			}
 		}
@@ -191,5 +212,7 @@ func minutesTo(from, to Time) string {
 	if from == 0 || to == 0 {
 		return ""
 	}
-	return fmt.Sprint(int(from.Until(to) / time.Minute))
+	return minutes(from.Until(to))
 }
+
+func minutes(d time.Duration) string { return fmt.Sprint(int(d / time.Minute)) }

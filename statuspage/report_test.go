@@ -1,6 +1,9 @@
 package statuspage
 
 import (
+	"encoding/csv"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -37,5 +40,36 @@ func TestReport(t *testing.T) {
 	}
 	if r := NewReport(nil, 2026, nil, 0); r.Markdown(When{Lang: "en"}) != "# Report 2026\n\n- Incidents: 0\n- Planned work: 0\n" {
 		t.Errorf("empty: %s", r.Markdown(When{Lang: "en"}))
+	}
+}
+
+// What people type in a title does not run in a spreadsheet.
+func TestReportCSVIsInert(t *testing.T) {
+	for title, want := range map[string]string{
+		"=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "＝1": "'＝1",
+		"\t=1": "'\t=1", "Messagerie": "Messagerie", "a=b": "a=b", "": "", "Disque, \"sdb\"; fin": "Disque, \"sdb\"; fin",
+	} {
+		r := NewReport([]PublicIncident{{Number: 1, Kind: Unplanned, Title: title, Published: At(time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)),
+			Components: []PublicComponent{{ID: "x", Name: title}}}}, 2026, nil, 0)
+		for what, text := range map[string]string{"incidents": r.CSV(), "services": r.ServicesCSV()} {
+			rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+			if err != nil || len(rows) != 2 || len(rows[0]) != len(rows[1]) {
+				t.Fatalf("%q: %q %v", title, text, err)
+			}
+			column := slices.Index(rows[0], "title")
+			if what == "services" {
+				column = slices.Index(rows[0], "name")
+			}
+			if got := rows[1][column]; got != want {
+				t.Errorf("%s: %q is written %q, want %q", what, title, got, want)
+			}
+		}
+	}
+}
+
+func TestReportServicesCSV(t *testing.T) {
+	r := Report{Services: []ServiceHours{{ID: "mail", Name: "Messagerie", Count: 2, Trouble: 4 * time.Hour, Planned: 90*time.Second + 2*time.Hour}}}
+	if got, want := r.ServicesCSV(), "service,name,incidents,minutes_in_incidents,minutes_in_planned_work\nmail,Messagerie,2,240,121\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

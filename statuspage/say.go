@@ -150,9 +150,14 @@ func (s Speech) TopicText(inc Incident) string {
 // room's own has to stay.
 const maxTopic = 60
 
-// ErratumText says a correction where what was said cannot be edited.
-func (s Speech) ErratumText(inc Incident, u Update) string {
-	return "**" + s.tag(inc) + s.pick(" Rectificatif", " Correction") + "**" + s.colon() + u.Body
+// ErratumText says a correction where what was said cannot be edited; where it
+// is not about the last word, it tells by its time about which.
+func (s Speech) ErratumText(inc Incident, u Update, last bool) string {
+	text := "**" + s.tag(inc) + s.pick(" Rectificatif", " Correction") + "**"
+	if !last {
+		text += " (" + s.Moment(u.Published, s.Now) + ")"
+	}
+	return text + s.colon() + u.Body
 }
 
 // tag is "[Incident 12]": its number is what people type in commands.

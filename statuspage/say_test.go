@@ -38,7 +38,7 @@ func TestWordsForRooms(t *testing.T) {
 		{"end", fr.EndText(ended, last, 3), "✅ **[Incident 12] Terminé : Messagerie : envois retardés** · le 19 octobre 2026 de 19h02 à 21h40 CEST · durée 2\u00a0h\u00a038\u00a0min · 3 messages · https://t.example.org/incidents/12\n\nLe disque est remplacé."},
 		{"end en", en.EndText(ended, last, 1), "✅ **[Incident 12] Resolved: Messagerie : envois retardés** · 19 October 2026 from 19:02 to 21:40 CEST · duration 2\u00a0h\u00a038\u00a0min · one message\n\nLe disque est remplacé."},
 		{"headline, ended", fr.HeadlineText(ended, last), "✅ **[Incident 12] Messagerie : envois retardés** · terminé · le 19 octobre 2026 de 19h02 à 21h40 CEST · 2\u00a0h\u00a038\u00a0min · https://t.example.org/incidents/12"},
-		{"erratum", fr.ErratumText(inc, first), "**[Incident 12] Rectificatif** : envois retardés"},
+		{"erratum", fr.ErratumText(inc, first, true), "**[Incident 12] Rectificatif** : envois retardés"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.what, c.got, c.want)

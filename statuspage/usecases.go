@@ -141,8 +141,6 @@ func End(o Origin, inc Incident, text string) (Incident, Update, error) {
 	if !inc.Open() {
 		return inc, Update{}, inc.over()
 	}
-	w := words{o.Lang}
-	sentence := w.pick("L’incident est terminé.", "The incident is over.")
 	if inc.State == Scheduled {
 		return inc, Update{}, refuse(
 			fmt.Sprintf("Les travaux %d n’ont pas commencé : rien n’est publié. `!travaux annuler %d` pour y renoncer, `!travaux début %d` pour les commencer.", inc.ID, inc.ID, inc.ID),
@@ -150,14 +148,21 @@ func End(o Origin, inc Incident, text string) (Incident, Update, error) {
 	}
 	inc.State = Resolved
 	if inc.Kind == Maintenance {
-		sentence = w.pick("Les travaux sont terminés.", "The work is done.")
 		inc.State = Completed
 	}
 	if text = clean(text); text == "" {
-		text = sentence
+		text = EndSentence(inc.Kind, o.Lang)
 	}
 	inc.Resolved, inc.Updated, inc.NextWord = o.At, o.At, 0
 	return inc, newUpdate(o, inc, text), nil
+}
+
+// EndSentence is the body of an end that says nothing else.
+func EndSentence(kind Kind, lang string) string {
+	if kind == Maintenance {
+		return words{lang}.pick("Les travaux sont terminés.", "The work is done.")
+	}
+	return words{lang}.pick("L’incident est terminé.", "The incident is over.")
 }
 
 // Correct replaces the text of an update. Where it is the first one, the line

@@ -30,6 +30,8 @@ func TestBrowser(t *testing.T) {
 	axe := axeScript(t)
 	f := newFixture(t, week())
 	f.site.components = weekComponents()
+	many := newFixture(t, crowd())
+	many.site.components, many.site.promised = weekComponents(), []string{"fr", "en"}
 	quiet := newFixture(t, nil)
 	quiet.site.components = weekComponents()
 	for _, s := range []struct {
@@ -60,6 +62,13 @@ func TestBrowser(t *testing.T) {
 				{"component", "/components/web", f},
 				{"follow", "/follow", f},
 				{"embed", "/embed", f},
+				{"crowd", "/", many},
+				{"crowd-en", "/?lang=en", many},
+				{"crowd-incident", "/incidents/60", many},
+				{"crowd-incident-en", "/incidents/60?lang=en", many},
+				{"crowd-hostile", "/incidents/59", many},
+				{"crowd-history", "/history/2026-10", many},
+				{"crowd-embed", "/embed", many},
 				{"missing", "/nothing/here", f},
 			} {
 				b.open(b.serve(p.fixture.site) + p.path)

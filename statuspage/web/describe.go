@@ -32,6 +32,8 @@ const (
 
 type incidentData struct {
 	Title, Lang, Link string
+	Address           string // the whole link, for terminals
+	Own               bool   // on its own page
 	Number            string
 	Tile              tile
 	Shape             string
@@ -73,9 +75,10 @@ func (s *Site) describe(v view, p *statuspage.PublicIncident, much depth) incide
 	title, lang := p.TitleIn(v.lang)
 	i := incidentData{
 		Title: i18n.Typeset(lang, title), Lang: otherLang(lang, v.lang), Link: s.address(v, incidentPath(p.Number)),
+		Address: s.canonical(v.lang, incidentPath(p.Number)), Own: much == full,
 		Number: p.Kind.Text().In(v.lang) + " " + strconv.FormatInt(p.Number, 10),
 		Tile:   s.tile(v.lang, p), Shape: incidentShape(p),
-		State: capital(p.StateText().In(v.lang)), Open: p.Open(),
+		State: capital(stateText(v.lang, p)), Open: p.Open(),
 		EndPassed: endPassed(p, statuspage.At(s.now())),
 	}
 	if p.Kind != statuspage.Maintenance && p.Open() { // whose impact is in its name
@@ -104,6 +107,15 @@ func (s *Site) describe(v view, p *statuspage.PublicIncident, much depth) incide
 		s.describeUpdates(v, p, &i, len(p.Updates), 0)
 	}
 	return i
+}
+
+// stateText is where an incident stands. One with a post-mortem has ended: that
+// word alone would leave people wondering.
+func stateText(lang string, p *statuspage.PublicIncident) string {
+	if p.State == statuspage.Postmortem {
+		return statuspage.Resolved.Text().In(lang)
+	}
+	return p.StateText().In(lang)
 }
 
 // describeUpdates gives the newest updates first, at most so many, and of each

@@ -8,9 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,24 +32,20 @@ type ExportError struct {
 func (e *ExportError) Error() string { return e.EN }
 func (e *ExportError) Unwrap() error { return e.Err }
 
-// manifest lists the files of an export, one a line: what is not in it was not
-// written by us, and is never removed. staging begins the name of the folder
-// where an export is made before it is put in place.
-const (
-	manifest = ".permanence-export"
-	staging  = ".permanence-new-"
-)
-
 // Export writes the whole site as files into dir, for any web server: pages as
 // folders with an index, everything else under the name that it has here; the
 // other language below its name ("en/"). Links are made for the site's public
 // address.
 //
-// Everything is first made in a folder within dir. When that has succeeded,
-// each file that differs is put in place in one step, the overview last; then
-// what the last export wrote and this one did not is removed. A failure before
-// leaves all as it was, and is an *ExportError as every failure is. Nothing is
-// done in a folder with files that no export wrote.
+// Everything is first made in a folder within dir, with a link to each file
+// that is going to be replaced. When that has succeeded, which takes all the
+// space and nearly all the time, each file that differs is put in place in one
+// step, the overview last; then what the last export wrote and this one did not
+// is taken away. A failure, before or then, leaves all as it was, and is an
+// *ExportError. A kill before leaves all as it was too; one while files are put
+// in place (milliseconds) leaves each file whole and every link good, and the
+// next export goes on. Files that no export wrote are never touched; nothing is
+// done in a folder that has but such files.
 func (s *Site) Export(ctx context.Context, dir string) (Exported, error) {
 	s.export.Lock()
 	defer s.export.Unlock()
@@ -68,7 +61,7 @@ func (s *Site) Export(ctx context.Context, dir string) (Exported, error) {
 		return Exported{}, s.exportError("export.failed", dir, err)
 	}
 	defer root.Close()
-	x := exporter{root: root, write: root.WriteFile}
+	x := exporter{root: root, write: root.WriteFile, rename: root.Rename}
 	if err := x.open(); err != nil {
 		if errors.Is(err, errForeign) {
 			return Exported{}, s.exportError("export.foreign", dir, err)
@@ -88,15 +81,19 @@ func (s *Site) exportWith(ctx context.Context, x exporter, static *Site, list []
 		return Exported{}, s.exportError("export.failed", dir, err)
 	}
 	if err := x.place(); err != nil {
+		id := "export.failed"
+		if x.half {
+			id = "export.half"
+		}
 		x.discard()
-		return Exported{}, s.exportError("export.half", dir, err)
+		return Exported{}, s.exportError(id, dir, err)
 	}
 	x.discard()
 	return Exported{Files: len(x.files), Changed: len(x.staged), Removed: x.removed}, nil
 }
 
 func (s *Site) exportError(id, dir string, err error) error {
-	if id == "export.failed" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
+	if id == "export.failed" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)) {
 		id = "export.full"
 	}
 	say := func(lang string) string { return s.say(lang, id, "Dir", dir, "Reason", err) }
@@ -153,6 +150,9 @@ func (s *Site) exportPages(ctx context.Context, list []statuspage.PublicIncident
 			}
 		}
 	}
+	if err := s.exportOld(ctx, list, add); err != nil {
+		return err
+	}
 	t := s.words(s.lang)
 	d := s.renderSorry(view{lang: s.lang}, t.Missing, t.MissingDo)
 	return add("404.html", d.body)
@@ -163,7 +163,11 @@ func (s *Site) exportOne(ctx context.Context, v view, p, name string, add func(s
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p+"?lang="+v.lang, nil)
+	sign := "?"
+	if strings.Contains(p, "?") {
+		sign = "&"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p+sign+"lang="+v.lang, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p, err)
 	}
@@ -222,130 +226,3 @@ type recorder struct {
 func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
-
-// exporter puts files in place.
-type exporter struct {
-	root  *os.Root
-	write func(name string, body []byte, perm os.FileMode) error // tests make it fail
-
-	before  []string // the files of the export before
-	stage   string   // the folder where this one is made
-	files   []string // of this export
-	staged  []string // those that differ
-	removed int
-}
-
-// errForeign: there are files that are not ours.
-var errForeign = errors.New("the folder has files of somebody else")
-
-// open looks at what is there, and makes the folder for what comes.
-func (x *exporter) open() error {
-	list, err := x.root.ReadFile(manifest)
-	switch {
-	case err == nil:
-		for name := range strings.Lines(string(list)) {
-			if name = strings.TrimSpace(name); name != "" && filepath.IsLocal(name) {
-				x.before = append(x.before, name)
-			}
-		}
-	case !errors.Is(err, os.ErrNotExist):
-		return err
-	}
-	there, err := os.ReadDir(x.root.Name())
-	if err != nil {
-		return err
-	}
-	for _, e := range there {
-		switch {
-		case strings.HasPrefix(e.Name(), staging): // of an export that was killed
-			if err := x.root.RemoveAll(e.Name()); err != nil {
-				return err
-			}
-		case list == nil:
-			return errForeign
-		}
-	}
-	x.stage = staging + fmt.Sprint(os.Getpid())
-	return x.root.Mkdir(x.stage, 0o755)
-}
-
-// add makes a file of this export.
-func (x *exporter) add(name string, body []byte) error {
-	if !filepath.IsLocal(name) {
-		return fmt.Errorf("%q is no name for a file here", name)
-	}
-	x.files = append(x.files, name)
-	if old, err := x.root.ReadFile(name); err == nil && bytes.Equal(old, body) {
-		return nil
-	}
-	to := path.Join(x.stage, name)
-	if err := x.root.MkdirAll(path.Dir(to), 0o755); err != nil {
-		return err
-	}
-	x.staged = append(x.staged, name)
-	return x.write(to, body, 0o644)
-}
-
-// seal ends the making.
-func (x *exporter) seal() error {
-	slices.Sort(x.files)
-	x.files = slices.Compact(x.files)
-	list := strings.Join(x.files, "\n") + "\n"
-	return x.write(path.Join(x.stage, manifest), []byte(list), 0o644)
-}
-
-// place moves what was made to where it is read, then removes what no longer
-// is part of the site. The list of files goes first: until the rest is done it
-// names some that are not there, never one less.
-func (x *exporter) place() error {
-	all := slices.Concat(x.before, x.files)
-	slices.Sort(all)
-	if err := x.write(path.Join(x.stage, manifest+"-both"), []byte(strings.Join(slices.Compact(all), "\n")+"\n"), 0o644); err != nil {
-		return err
-	}
-	if err := x.root.Rename(path.Join(x.stage, manifest+"-both"), manifest); err != nil {
-		return err
-	}
-	overview := func(name string) bool {
-		return name == "index.html" || name == "fr/index.html" || name == "en/index.html"
-	}
-	slices.SortStableFunc(x.staged, func(a, b string) int {
-		switch {
-		case overview(a) == overview(b):
-			return 0
-		case overview(a):
-			return 1
-		}
-		return -1
-	})
-	for _, name := range x.staged {
-		if err := x.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-			return err
-		}
-		if err := x.root.Rename(path.Join(x.stage, name), name); err != nil {
-			return err
-		}
-	}
-	for _, name := range x.before {
-		if _, still := slices.BinarySearch(x.files, name); still {
-			continue
-		}
-		if err := x.root.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		x.removed++
-		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			if x.root.Remove(dir) != nil { // not empty
-				break
-			}
-		}
-	}
-	return x.root.Rename(path.Join(x.stage, manifest), manifest)
-}
-
-// discard removes the folder where the export was made, with what is left.
-func (x *exporter) discard() {
-	if err := x.root.RemoveAll(x.stage); err != nil {
-		return // the next export removes it
-	}
-}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"permanence/statuspage"
 )
 
@@ -117,13 +119,22 @@ func TestExportAgain(t *testing.T) {
 	if err := os.WriteFile(own, []byte("theirs"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	f.source.set(func(s *fakeSource) { s.list = s.list[1:] })
+	theirs := filepath.Join(dir, "task", "99", "index.html") // where a file of ours is going to be
+	if err := errors.Join(os.Mkdir(filepath.Dir(theirs), 0o755), os.WriteFile(theirs, []byte("theirs"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	f.source.set(func(s *fakeSource) {
+		s.list = s.list[1:]
+		s.list = append(s.list, statuspage.PublicIncident{Number: 99, UID: "new", Kind: statuspage.Unplanned, Title: "Neuf", Lang: "fr",
+			State: statuspage.Investigating, Started: at(19, 20, 0), Published: at(19, 20, 0), Updated: at(19, 20, 0)})
+	})
 	done, err = f.site.Export(t.Context(), dir)
-	if err != nil || done.Removed != 2 || done.Changed == 0 {
+	if err != nil || done.Removed != 6 || done.Changed == 0 {
 		t.Errorf("one incident less: %+v %v", done, err)
 	}
 	files := tree(t, dir)
-	if files["robots.txt"] != "theirs" || files["incidents/52/index.html"] != "" || strings.Contains(files["index.html"], "sites injoignables") {
+	if files["robots.txt"] != "theirs" || files["task/99/index.html"] != "theirs" || files["incidents/99/index.html"] == "" ||
+		strings.Contains(files[manifest], "task/99/") || files["incidents/52/index.html"] != "" || strings.Contains(files["index.html"], "sites injoignables") {
 		t.Error("the wrong files are gone")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "incidents", "52")); !errors.Is(err, os.ErrNotExist) {
@@ -172,7 +183,7 @@ func TestExportFails(t *testing.T) {
 	}
 	defer root.Close()
 	n := 0
-	x := exporter{root: root, write: func(name string, body []byte, perm os.FileMode) error {
+	x := exporter{root: root, rename: root.Rename, write: func(name string, body []byte, perm os.FileMode) error {
 		if n++; n == 3 {
 			return &os.PathError{Op: "write", Path: name, Err: syscall.ENOSPC}
 		}
@@ -258,5 +269,132 @@ func TestExportLong(t *testing.T) {
 	files := tree(t, dir)
 	if files["incidents/1/index.html"] == "" || files["history/2026-02/index.html"] == "" {
 		t.Error("what is old is missing")
+	}
+}
+
+// placing makes the files of an export, whose rename is the test's.
+func placing(t *testing.T, f *fixture, dir string, rename func(root *os.Root, n int, from, to string) error) error {
+	t.Helper()
+	static, list, err := f.site.snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	n := 0
+	x := exporter{root: root, write: root.WriteFile, rename: func(from, to string) error {
+		n++
+		return rename(root, n, from, to)
+	}}
+	if err := x.open(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.site.exportWith(t.Context(), x, static, list, dir)
+	return err
+}
+
+// changed exports, then changes a title and takes an incident away.
+func changed(t *testing.T) (f *fixture, dir string, before map[string]string) {
+	t.Helper()
+	f, dir = weekFixture(t, week()), t.TempDir()
+	if _, err := f.site.Export(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	f.source.set(func(s *fakeSource) {
+		s.list = s.list[1:]
+		s.list[0].Title = "Autre"
+		s.list = append(s.list, statuspage.PublicIncident{Number: 99, UID: "new", Kind: statuspage.Unplanned, Title: "Neuf", Lang: "fr",
+			State: statuspage.Investigating, Started: at(19, 20, 0), Published: at(19, 20, 0), Updated: at(19, 20, 0)})
+	})
+	return f, dir, tree(t, dir)
+}
+
+// TestExportUndone: whichever file cannot be put in place, the old page stays
+// whole, and no trace of the new one.
+func TestExportUndone(t *testing.T) {
+	f, dir, before := changed(t)
+	folders := func() (n int) {
+		if err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error { n++; return err }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	entries := folders()
+	for _, broken := range []int{1, 2, 3, 30, 60, 66, 70} {
+		err := placing(t, f, dir, func(root *os.Root, n int, from, to string) error {
+			if n == broken {
+				return &os.PathError{Op: "rename", Path: to, Err: syscall.EIO}
+			}
+			return root.Rename(from, to)
+		})
+		var e *ExportError
+		if !errors.As(err, &e) || !strings.Contains(e.EN, "stays as it was") {
+			t.Errorf("file %d: %v", broken, err)
+		}
+		if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
+			t.Errorf("file %d (-before +after):\n%.2000s", broken, diff)
+		}
+		if n := folders(); n != entries {
+			t.Errorf("file %d: %d files and folders, before %d", broken, n, entries)
+		}
+	}
+	if _, err := f.site.Export(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if files := tree(t, dir); files["incidents/52/index.html"] != "" || files["incidents/99/index.html"] == "" {
+		t.Error("afterwards it is not exported")
+	}
+	// A folder of somebody else in the place of one of our files.
+	own := filepath.Join(dir, "incidents", "51", "index.html")
+	if err := errors.Join(os.Remove(own), os.MkdirAll(filepath.Join(own, "theirs"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	before = tree(t, dir)
+	f.pass(time.Hour)
+	if _, err := f.site.Export(t.Context(), dir); err == nil {
+		t.Error("it is exported over a folder")
+	}
+	if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
+		t.Errorf("over a folder (-before +after):\n%.2000s", diff)
+	}
+}
+
+// TestExportKilled: killed while files are put in place, each file is whole,
+// and the next export makes it complete.
+func TestExportKilled(t *testing.T) {
+	for _, last := range []int{1, 2, 30, 60, 67} {
+		f, dir, before := changed(t)
+		fresh := t.TempDir()
+		if _, err := f.site.Export(t.Context(), fresh); err != nil {
+			t.Fatal(err)
+		}
+		after := tree(t, fresh)
+		func() {
+			defer func() { _ = recover() }()
+			_ = placing(t, f, dir, func(root *os.Root, n int, from, to string) error {
+				if n > last {
+					panic("killed")
+				}
+				return root.Rename(from, to)
+			})
+			t.Errorf("%d: it ended", last)
+		}()
+		for name, body := range tree(t, dir) {
+			if strings.HasPrefix(name, ".") {
+				continue
+			}
+			if body != before[name] && body != after[name] {
+				t.Errorf("%d: %s is neither of before nor of after", last, name)
+			}
+		}
+		if _, err := f.site.Export(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(after, tree(t, dir)); diff != "" {
+			t.Errorf("%d: the next one (-fresh +after a kill):\n%.2000s", last, diff)
+		}
 	}
 }

@@ -41,19 +41,18 @@ func readNumber(text string) (statuspage.ID, bool) {
 	return statuspage.ID(n), err == nil && n > 0
 }
 
+// byUID sends from an incident's opaque identifier to its page: one of the
+// current ones, else any that the source finds by it.
 func (s *Site) byUID(w http.ResponseWriter, r *http.Request, v view, uid string) {
-	list, err := s.read(r.Context())
-	if err != nil {
+	number, err := s.numberOf(r.Context(), uid)
+	switch {
+	case err != nil:
 		s.unavailable(w, r, v)
-		return
+	case number == 0:
+		s.missing(w, r)
+	default:
+		s.redirect(w, r, s.address(v, incidentPath(number)))
 	}
-	for _, p := range list.value {
-		if p.UID == uid {
-			s.redirect(w, r, s.address(v, incidentPath(p.Number)))
-			return
-		}
-	}
-	s.missing(w, r)
 }
 
 // toIncident sends other forms of an incident's address to its page: planned

@@ -58,7 +58,7 @@ func (s *Site) serveOverview(w http.ResponseWriter, r *http.Request, v view, pat
 	s.serve(w, r, v, path, s.overviewStamp(list), func() document {
 		d := s.page(v, "home", path, list.since)
 		d.Overview = s.overviewOf(v, list.value, s.components)
-		d.Icon = icon(d.Overview.Shape)
+		d.Heading, d.Icon = d.Overview.Overall, icon(d.Overview.Shape)
 		if s.static {
 			d.Written = s.say(v.lang, "written", "When", s.when(v.lang).Full(statuspage.At(s.now())))
 		}

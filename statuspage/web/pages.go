@@ -62,7 +62,7 @@ type pageData struct {
 	Lang      string
 	OtherLang string
 	Name      string
-	Heading   string // of the page itself, empty on the overview
+	Heading   string // of the page itself, first in its title: the state, on the overview
 	CSS       template.CSS
 	Meta      string // the policy of an exported page
 	Icon      template.URL

@@ -34,6 +34,36 @@ func (s *Site) one(ctx context.Context, number statuspage.ID) (reading[statuspag
 	})
 }
 
+// uidSource is a source that finds incidents by their opaque identifiers, too.
+type uidSource interface {
+	IncidentByUID(ctx context.Context, uid string) (statuspage.PublicIncident, bool, error)
+}
+
+// longestUID is above what identifiers have; what is longer is none, and not
+// asked for.
+const longestUID = 64
+
+// numberOf gives the number of an incident by its opaque identifier, 0 where
+// there is none.
+func (s *Site) numberOf(ctx context.Context, uid string) (statuspage.ID, error) {
+	list, err := s.read(ctx)
+	if err == nil {
+		for i := range list.value {
+			if list.value[i].UID == uid {
+				return list.value[i].Number, nil
+			}
+		}
+	}
+	by, ok := s.source.(uidSource)
+	if !ok || len(uid) > longestUID {
+		return 0, err
+	}
+	one, err := s.byUIDs.get(ctx, uid, func(ctx context.Context) (statuspage.PublicIncident, bool, error) {
+		return by.IncidentByUID(ctx, uid)
+	})
+	return one.value.Number, err
+}
+
 // between reads what was published within a time. Where that fails and was
 // never read before, it is what the overview knows of that time, if anything.
 func (s *Site) between(ctx context.Context, name string, from, before time.Time) (incidents, error) {

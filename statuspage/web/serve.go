@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,11 +34,16 @@ type document struct {
 	// nothing that has a time.
 	modified time.Time
 
-	// Made by finish.
-	gzipped  []byte // nil where it saves nothing
-	etag     string
-	gzipETag string
-	header   http.Header // what every answer with it carries
+	// Made by finish: as it is, and compressed where that saves something.
+	plain, packed coding
+}
+
+// coding is a document as it goes out: nothing of it is made for one answer
+// alone.
+type coding struct {
+	body   []byte
+	etag   string
+	header http.Header
 }
 
 // nothing is the policy of what loads nothing and is framed nowhere.
@@ -50,21 +56,36 @@ const leastGzip = 1200
 func (d *document) finish(lang string, compress bool) error {
 	sum := sha256.Sum256(d.body)
 	tag := hex.EncodeToString(sum[:12])
-	d.etag, d.gzipETag = `"`+tag+`"`, `"`+tag+`-gz"`
-	if compress && len(d.body) >= leastGzip {
-		var b bytes.Buffer
-		z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-		if err != nil {
-			return err
-		}
-		if _, err := z.Write(d.body); err != nil {
-			return err
-		}
-		if err := z.Close(); err != nil {
-			return err
-		}
-		d.gzipped = b.Bytes()
+	common := d.headers(lang)
+	d.plain = newCoding(d.body, `"`+tag+`"`, common)
+	if !compress || len(d.body) < leastGzip {
+		return nil
 	}
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := z.Write(d.body); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	d.packed = newCoding(b.Bytes(), `"`+tag+`-gz"`, common)
+	d.packed.header.Set("Content-Encoding", "gzip")
+	return nil
+}
+
+func newCoding(body []byte, etag string, common http.Header) coding {
+	h := maps.Clone(common)
+	h.Set("Etag", etag)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	return coding{body, etag, h}
+}
+
+// headers are those of the document in every coding.
+func (d *document) headers(lang string) http.Header {
 	h := http.Header{}
 	h.Set("Content-Type", d.contentType)
 	h.Set("Content-Language", lang)
@@ -83,8 +104,7 @@ func (d *document) finish(lang string, compress bool) error {
 	if !d.modified.IsZero() {
 		h.Set("Last-Modified", d.modified.UTC().Format(http.TimeFormat))
 	}
-	d.header = h
-	return nil
+	return h
 }
 
 // safe are headers that every answer has.
@@ -132,27 +152,30 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, v view, path string
 
 // answer sends a document, or says that the reader has it (RFC 9110, 13.1).
 func (s *Site) answer(w http.ResponseWriter, r *http.Request, d *document) {
+	c := &d.plain
+	if d.packed.body != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		c = &d.packed
+	}
 	h := w.Header()
-	for name, values := range d.header {
-		h[name] = values
-	}
-	body, etag := d.body, d.etag
-	if d.gzipped != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
-		body, etag = d.gzipped, d.gzipETag
-		h.Set("Content-Encoding", "gzip")
-	}
-	h["Etag"] = []string{etag}
+	maps.Copy(h, c.header)
 	if unchanged(r, d) {
 		h.Del("Content-Type")
 		h.Del("Content-Encoding")
+		h.Del("Content-Length")
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	if r.Method == http.MethodHead {
 		return
 	}
-	if _, err := w.Write(body); err != nil {
+	write := func() error { _, err := w.Write(c.body); return err }
+	var err error
+	if conn, ok := r.Context().Value(connKey{}).(*gatheredConn); ok {
+		err = conn.together(write)
+	} else {
+		err = write()
+	}
+	if err != nil {
 		s.log.Debug("writing status page", "err", err)
 	}
 }
@@ -163,7 +186,7 @@ func unchanged(r *http.Request, d *document) bool {
 	if tags := r.Header.Get("If-None-Match"); tags != "" {
 		for tag := range strings.SplitSeq(tags, ",") {
 			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || tag == d.etag || tag == d.gzipETag {
+			if tag == "*" || tag == d.plain.etag || d.packed.etag != "" && tag == d.packed.etag {
 				return true
 			}
 		}

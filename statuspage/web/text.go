@@ -159,7 +159,7 @@ func (p *printer) list(list []incidentData) {
 		}
 		p.line("    %s", strings.Join(append([]string{state}, i.Brief...), " · "))
 		p.indented(i.Text)
-		p.line("")
+		p.line("    %s\n", i.Address)
 	}
 }
 
@@ -187,6 +187,12 @@ func (p *printer) incident(i incidentData) {
 		if u.Tongue != "" {
 			p.line("    (%s)", u.Tongue)
 		}
+	}
+	switch {
+	case i.Hidden:
+		p.line("\n    %s%s%s", p.t.All, p.t.Colon, i.Address)
+	case !i.Own:
+		p.line("\n    %s", i.Address)
 	}
 	p.line("")
 }

@@ -61,8 +61,14 @@ func v2Shapes() map[string]shape {
 }
 
 type shapes struct {
-	t   *testing.T
+	t   complaints
 	all map[string]shape
+}
+
+// complaints are a test's, or what a test of the shapes themselves counts.
+type complaints interface {
+	Helper()
+	Errorf(format string, args ...any)
 }
 
 func (s shapes) object(where, name string, raw json.RawMessage) {
@@ -160,6 +166,86 @@ func TestV2(t *testing.T) {
 				t.Errorf("%s: %d %v", name, w.Code, w.Header())
 			}
 			shapes{t, v2Shapes()}.object(name, name, w.Body.Bytes())
+		}
+	}
+}
+
+// counted counts complaints.
+type counted int
+
+func (*counted) Helper()                 {}
+func (c *counted) Errorf(string, ...any) { *c++ }
+
+// The shapes forgive nothing: a field too many, one too few, one that is null,
+// of another type, or not in its list, wherever it stands.
+func TestV2ShapesAreStrict(t *testing.T) {
+	f := weekFixture(t, week())
+	for _, c := range []struct{ name, document, from, to string }{
+		{"as it is", "summary.json", "", ""},
+		{"one more", "status.json", `"page":{`, `"page":{"extra":1,`},
+		{"one less", "status.json", `"time_zone":"Europe/Paris",`, ``},
+		{"another name", "status.json", `"time_zone"`, `"timezone"`},
+		{"null", "status.json", `"indicator":"major"`, `"indicator":null`},
+		{"another word", "status.json", `"indicator":"major"`, `"indicator":"serious"`},
+		{"French", "status.json", `Partial System Outage`, `Panne partielle`},
+		{"a number as text", "components.json", `"position":1`, `"position":"1"`},
+		{"a flag as a number", "components.json", `"showcase":false`, `"showcase":0`},
+		{"no list", "incidents.json", `"components":[`, `"components":null,"more":[`},
+		{"in an update", "incidents.json", `"deliver_notifications":true,`, ``},
+		{"in what it affected", "incidents.json", `"old_status"`, `"before"`},
+		{"a time without milliseconds", "incidents.json", `T18:47:00.000Z`, `T18:47:00Z`},
+		{"a state of the other kind", "incidents.json", `"status":"monitoring"`, `"status":"in_progress"`},
+		{"work without its end", "scheduled-maintenances.json", `"scheduled_until"`, `"until"`},
+	} {
+		body := f.get("/api/v2/" + c.document).Body.String()
+		changed := body
+		if c.from != "" {
+			if changed = strings.Replace(body, c.from, c.to, 1); changed == body {
+				t.Errorf("%s: %s does not stand in %s", c.name, c.from, c.document)
+			}
+		}
+		var n counted
+		shapes{&n, v2Shapes()}.object(c.document, c.document, json.RawMessage(changed))
+		if (n > 0) != (c.from != "") {
+			t.Errorf("%s: %d complaints", c.name, n)
+		}
+	}
+}
+
+// What an update did to the components is what it did then, whatever became of
+// them: they are touched when it begins, and left when it ends.
+func TestV2AffectedIsOfItsTime(t *testing.T) {
+	f := weekFixture(t, week())
+	update := func(states ...statuspage.State) (list []statuspage.PublicUpdate) {
+		for _, s := range states {
+			list = append(list, statuspage.PublicUpdate{State: s})
+		}
+		return list
+	}
+	mail := []statuspage.PublicComponent{{ID: "mail", Name: "Messagerie", Status: statuspage.MajorOutage}}
+	work := []statuspage.PublicComponent{{ID: "mail", Name: "Messagerie", Status: statuspage.UnderMaintenance}}
+	for _, c := range []struct {
+		name string
+		p    statuspage.PublicIncident
+		want []string // oldest first
+	}{
+		{"trouble", statuspage.PublicIncident{Components: mail, Resolved: 1,
+			Updates: update(statuspage.Investigating, statuspage.Identified, statuspage.Monitoring, statuspage.Resolved, statuspage.Postmortem)},
+			[]string{"operational major_outage", "major_outage major_outage", "major_outage major_outage", "major_outage operational", "operational operational"}},
+		{"told when it was over", statuspage.PublicIncident{Components: mail, Resolved: 1, Updates: update(statuspage.Resolved)},
+			[]string{"operational operational"}},
+		{"work", statuspage.PublicIncident{Kind: statuspage.Maintenance, Components: work, Resolved: 1,
+			Updates: update(statuspage.Scheduled, statuspage.Scheduled, statuspage.InProgress, statuspage.Verifying, statuspage.Completed)},
+			[]string{"operational operational", "operational operational", "operational under_maintenance", "under_maintenance under_maintenance", "under_maintenance operational"}},
+		{"work that never began", statuspage.PublicIncident{Kind: statuspage.Maintenance, Cancelled: true, Components: work, Resolved: 1,
+			Updates: update(statuspage.Scheduled, statuspage.Completed)},
+			[]string{"operational operational", "operational operational"}},
+	} {
+		for n, want := range c.want {
+			got := f.site.v2Affected(&c.p, n)
+			if len(got) != 1 || got[0].Code != "mail" || got[0].Old+" "+got[0].New != want {
+				t.Errorf("%s, update %d: %+v, want %s", c.name, n, got, want)
+			}
 		}
 	}
 }

@@ -79,6 +79,7 @@ type Site struct {
 	current  *kept[string, []statuspage.PublicIncident]
 	spans    *kept[string, []statuspage.PublicIncident] // what was published within a time
 	older    *kept[statuspage.ID, statuspage.PublicIncident]
+	byUIDs   *kept[string, statuspage.PublicIncident]
 	rendered *shelf
 }
 
@@ -132,6 +133,7 @@ func New(o Options) (*Site, error) {
 	s.current = newKept[string, []statuspage.PublicIncident](s.now, s.log, &versions)
 	s.spans = newKept[string, []statuspage.PublicIncident](s.now, s.log, &versions)
 	s.older = newKept[statuspage.ID, statuspage.PublicIncident](s.now, s.log, &versions)
+	s.byUIDs = newKept[string, statuspage.PublicIncident](s.now, s.log, &versions)
 	s.rendered = newShelf()
 	s.oldest = s.firstMonth()
 	s.routes()
@@ -182,6 +184,7 @@ func (s *Site) Changed() {
 	s.current.forget()
 	s.spans.forget()
 	s.older.forget()
+	s.byUIDs.forget()
 }
 
 // ServeHTTP answers GET and HEAD, and the question of browsers whether another

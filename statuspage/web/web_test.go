@@ -388,7 +388,7 @@ func TestSize(t *testing.T) {
 		}
 	}
 	busy := weekFixture(t, list)
-	for _, f := range []*fixture{weekFixture(t, week()), busy} {
+	for _, f := range []*fixture{weekFixture(t, week()), weekFixture(t, crowd()), busy} {
 		for _, path := range []string{"/", "/incidents/52", "/history", "/travaux", "/follow", "/embed", "/components/web"} {
 			w := f.get(path)
 			if n := w.Body.Len(); w.Code != http.StatusOK || n > 30_000 {
