@@ -90,5 +90,5 @@ func (t *Turn) neverBack(tm Timer) error {
 	if err != nil || d.State != outbox.Parked {
 		return err
 	}
-	return t.failed(d)
+	return t.failed(d, chat.Absent)
 }

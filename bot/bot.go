@@ -46,6 +46,9 @@ type Options struct {
 	// shows; nil for nobody.
 	Changed func()
 	Log     *slog.Logger
+	// Restored is when an older copy of the database was put back, 0 if never:
+	// what was written before may have been done once already, and forgotten.
+	Restored tickets.Time
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// MayStart is asked before each send; see outbox.Options.
@@ -117,6 +120,9 @@ type Status struct {
 	Policy *statuspage.Policy
 	// Preview: incidents too are shown before they are published.
 	Preview bool
+	// Surge is when similar requests make the program propose to declare an
+	// incident; nil means statuspage.DefaultSurge.
+	Surge *statuspage.Surge
 }
 
 // Links makes addresses of our own pages. Methods give "" where there is no
@@ -157,8 +163,6 @@ type Bot struct {
 	known      map[string]tickets.Identity // as last written; the decider's own
 	absent     map[tickets.ID]int          // people whom parked deliveries wait for; the decider's own
 	asked      map[tickets.ID]string       // what each person was asked to confirm; the decider's own
-	drafts     map[int64]draft             // announcements that wait to be published; the decider's own
-	lastDraft  int64                       // the decider's own
 	early      map[string]bool             // timers that a coming message answers; the decider's own
 	unsure     bool                        // what the last commits did; the decider's own
 	dueAt      tickets.Time                // when the decider next looks for what is due; its own
@@ -202,7 +206,6 @@ func New(opt Options) (*Bot, error) {
 		known:      map[string]tickets.Identity{},
 		colleagues: map[string]bool{},
 		asked:      map[tickets.ID]string{},
-		drafts:     map[int64]draft{},
 		caughtUp:   map[string]bool{}, connected: map[string]chat.Connection{},
 	}
 	b.queue.wake = make(chan struct{}, 1)

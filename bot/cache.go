@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"permanence/bot/outbox"
+	"permanence/statuspage"
 	"permanence/tickets"
 )
 
@@ -22,6 +23,7 @@ type cache struct {
 	links        shelf[tickets.ID, tickets.Link]
 	linksOf      shelf[tickets.ID, []tickets.Link] // by ticket
 	deliveries   shelf[tickets.ID, outbox.Delivery]
+	incidents    shelf[bool, []statuspage.Incident] // the open ones
 }
 
 // participation is what Participant answers.
@@ -107,6 +109,7 @@ func (c *cache) end(committed bool) {
 	c.links.end(committed)
 	c.linksOf.end(committed)
 	c.deliveries.end(committed)
+	c.incidents.end(committed)
 }
 
 // cachedTx is a transaction of the decider that reads through the cache.
@@ -248,4 +251,20 @@ func (tx cachedTx) wrote(d outbox.Delivery) {
 func (tx cachedTx) EraseEntry(id tickets.ID) error {
 	tx.c.deliveries.loseAll()
 	return tx.Tx.EraseEntry(id)
+}
+
+// OpenIncidents is asked for by every card.
+func (tx cachedTx) OpenIncidents() ([]statuspage.Incident, error) {
+	open, err := tx.c.incidents.get(true, tx.Tx.OpenIncidents)
+	return slices.Clone(open), err
+}
+
+func (tx cachedTx) AddIncident(i *statuspage.Incident) error {
+	tx.c.incidents.lose(true)
+	return tx.Tx.AddIncident(i)
+}
+
+func (tx cachedTx) UpdateIncident(i *statuspage.Incident) error {
+	tx.c.incidents.lose(true)
+	return tx.Tx.UpdateIncident(i)
 }

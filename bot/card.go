@@ -106,6 +106,9 @@ func (t *Turn) card(tk *tickets.Ticket, e *tickets.Entry, files []tickets.File, 
 		return chat.Content{}, err
 	}
 	v.People = len(ps)
+	if err := t.cardIncident(&v, tk); err != nil {
+		return chat.Content{}, err
+	}
 	for _, f := range files {
 		rf, err := t.fileLine(f)
 		if err != nil {

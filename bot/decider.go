@@ -451,6 +451,10 @@ func (t *Turn) decide(row InboxRow, ev chat.Event) (concerns bool, aside string,
 	case *chat.Deleted:
 		concerns, err = t.deleted(row.Adapter, e)
 	case *chat.Reacted:
+		if t.forgotten(e.Head()) {
+			t.b.log.Warn("a gesture from before the database was put back is not obeyed", "room", e.Room, "by", e.From.ID, "emoji", e.Emoji)
+			return false, "", nil
+		}
 		concerns, err = t.reacted(row.Adapter, e)
 	case *chat.Unreacted:
 		concerns, err = t.unreacted(row.Adapter, e)

@@ -170,14 +170,20 @@ func (t *Turn) tellRoom(p chat.Place, text string, more func(*chat.Content)) err
 
 // answerAt says an answer of the program at a link, under the breaker.
 func (t *Turn) answerAt(link tickets.Link, c chat.Content) error {
+	_, err := t.answered(link, c)
+	return err
+}
+
+// answered is answerAt, and gives the delivery.
+func (t *Turn) answered(link tickets.Link, c chat.Content) (outbox.Delivery, error) {
 	ok, first := t.b.brake.allow(roomKey(link), answersPerRoom, t.Now)
 	if first {
 		t.b.log.Warn("the breaker opens: answers wait", "room", link.Adapter+":"+link.Room)
 		if err := t.tellTeams(t.b.t(t.b.lang(nil), "breaker.room", "Room", link.Adapter+":"+link.Room)); err != nil {
-			return err
+			return outbox.Delivery{}, err
 		}
 	}
-	_, err := t.text(outbox.Say, link, outbox.Payload{Content: &c}, func(d *outbox.Delivery) {
+	said, err := t.text(outbox.Say, link, outbox.Payload{Content: &c}, func(d *outbox.Delivery) {
 		if !ok {
 			d.NextAt = t.Now.Add(time.Minute)
 			d.State = outbox.Held
@@ -188,7 +194,7 @@ func (t *Turn) answerAt(link tickets.Link, c chat.Content) error {
 		err = t.Tx.SetTimer(Timer{Name: fmt.Sprintf("release %d", link.ID), Kind: timerRelease, Due: t.Now.Add(time.Minute),
 			Body: fmt.Sprint(link.ID)})
 	}
-	return err
+	return said, err
 }
 
 // tellTeams says something to each desk's first room, outside of tickets.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"permanence/internal/markup"
 	"permanence/statuspage"
 	"permanence/tickets"
 )
@@ -47,43 +46,7 @@ func (c *Call) refusal(err error) error {
 // StartIncident announces an incident in every status room. What was not
 // recognised is asked about after.
 func (c *Call) StartIncident(text string) error {
-	if ok, err := c.confirmed(text); !ok {
-		return err
-	}
-	o := c.origin()
-	main, others := statuspage.Versions(text, o.Lang)
-	if main == "" && len(others) > 0 {
-		main, o.Lang, others = others[0].Body, others[0].Lang, nil
-	}
-	inc, u, err := statuspage.Start(o, c.b.opt.Status.Components, main)
-	if err != nil {
-		return c.refusal(err)
-	}
-	publish := func(c *Call) error {
-		now := statuspage.Time(c.Now) // later than it was noticed, where it was previewed
-		inc.Published, inc.Updated, u.Published = now, now, now
-		n, err := c.publishNew(&inc, &u, others)
-		if err != nil {
-			return err
-		}
-		lines := []string{c.T("incident.started", "Number", fmt.Sprint(inc.ID), "Count", n, "Link", c.b.speech(c.Lang).Link(inc.ID))}
-		lines = append(lines, c.understood(inc)...)
-		if len(inc.Affected) > 0 {
-			var services []string
-			for _, a := range inc.Affected {
-				services = append(services, markup.Inert(a.Name))
-			}
-			lines = append(lines, c.T("incident.read", "Number", fmt.Sprint(inc.ID), "Impact", inc.Impact.Text().In(c.Lang), "Services", strings.Join(services, ", ")))
-		}
-		for _, ask := range statuspage.Unrecognised(o, inc, main) {
-			lines = append(lines, ask.In(c.Lang))
-		}
-		return c.Answer(strings.Join(lines, "\n"))
-	}
-	if c.b.opt.Status.Preview {
-		return c.preview(text, 0, c.b.speech(o.Lang).StartText(inc, u), c.understood(inc), publish)
-	}
-	return publish(c)
+	return c.announcing("incident.start", statuspage.Incident{}, text)
 }
 
 // understood tells in full what was understood of a text's times.
@@ -101,13 +64,14 @@ func (c *Call) understood(inc statuspage.Incident) (lines []string) {
 	return lines
 }
 
-// publishNew stores a new incident, or planned work, and says it everywhere.
-func (c *Call) publishNew(inc *statuspage.Incident, u *statuspage.Update, others []statuspage.Version) (rooms int, err error) {
+// publishNew stores a new incident, or planned work, and says it everywhere;
+// name is its author's.
+func (c *Call) publishNew(inc *statuspage.Incident, u *statuspage.Update, others []statuspage.Version, name string) (rooms int, err error) {
 	if err := c.Tx.AddIncident(inc); err != nil {
 		return 0, err
 	}
 	u.Incident = inc.ID
-	e, err := c.statement(inc, u, c.Name)
+	e, err := c.statement(inc, u, name)
 	if err != nil {
 		return 0, err
 	}
@@ -214,114 +178,40 @@ func (c *Call) UpdateIncident(number int64, raw, rest string) error {
 	if err != nil {
 		return c.refusal(err)
 	}
-	if ok, err := c.confirmed(text); !ok {
-		return err
+	if main, others := statuspage.Versions(text, c.b.statusLang()); main == "" && len(others) > 0 {
+		if ok, err := c.confirmed(text); !ok {
+			return err
+		}
+		us, err := c.Tx.IncidentUpdates(inc.ID)
+		if err != nil || len(us) == 0 {
+			return err
+		}
+		return c.translateOne(inc, us, len(us)-1, others)
 	}
-	main, others := statuspage.Versions(text, c.b.statusLang())
-	if main == "" && len(others) > 0 {
-		return c.translateLast(inc, others)
-	}
-	inc, u, err := statuspage.AddUpdate(c.origin(), inc, main)
-	if err != nil {
-		return c.refusal(err)
-	}
-	return c.say(text, inc, u, others, c.b.speech(c.b.statusLang()).UpdateText(inc, u), "incident.updated", c.understoodPromise(inc))
-}
-
-func (c *Call) understoodPromise(inc statuspage.Incident) []string {
-	inc.Started, inc.Kind = 0, statuspage.Unplanned
-	return c.understood(inc)
+	return c.announcing("incident.update", inc, text)
 }
 
 // EndIncident gives the end report to every room that heard the start.
 func (c *Call) EndIncident(number int64, raw, rest string) error {
-	return c.end(statuspage.Unplanned, number, raw, rest, "incident.ended", statuspage.End)
+	return c.about(statuspage.Unplanned, "incident.end", number, raw, rest)
 }
 
-// end ends an incident or planned work, in one of several ways.
-func (c *Call) end(kind statuspage.Kind, number int64, raw, rest, answer string,
-	how func(statuspage.Origin, statuspage.Incident, string) (statuspage.Incident, statuspage.Update, error)) error {
+// about announces something of an open incident, or of planned work.
+func (c *Call) about(kind statuspage.Kind, verb string, number int64, raw, rest string) error {
 	inc, text, err := c.choose(kind, number, raw, rest)
 	if err != nil {
 		return c.refusal(err)
 	}
-	if ok, err := c.confirmed(text); !ok {
-		return err
+	// A number of the other kind is a slip, and an end is not taken back.
+	if inc.Kind != kind && (verb == "incident.end" || verb == "maintenance.end") {
+		return c.Answer(c.T("incident.other-kind-"+string(inc.Kind), "Number", fmt.Sprint(inc.ID)))
 	}
-	main, others := statuspage.Versions(text, c.b.statusLang())
-	inc, u, err := how(c.origin(), inc, main)
-	if err != nil {
-		return c.refusal(err)
-	}
-	us, err := c.Tx.IncidentUpdates(inc.ID)
-	if err != nil {
-		return err
-	}
-	return c.say(text, inc, u, others, c.b.speech(c.b.statusLang()).EndText(inc, u, len(us)+1), answer, nil)
+	return c.announcing(verb, inc, text)
 }
 
-// say publishes an update, after a preview where the configuration wants one.
-func (c *Call) say(text string, inc statuspage.Incident, u statuspage.Update, others []statuspage.Version, shown, answer string, understood []string) error {
-	aloud := c.aloud(inc, u)
-	publish := func(c *Call) error {
-		n, err := c.tellIncident(&inc, &u, c.Name, aloud)
-		if err != nil {
-			return err
-		}
-		if err := c.translate(&inc, u, false, others); err != nil {
-			return err
-		}
-		lines := append([]string{c.T(answer, "Number", fmt.Sprint(inc.ID), "Count", n)}, understood...)
-		return c.Answer(strings.Join(lines, "\n"))
-	}
-	if !c.b.opt.Status.Preview {
-		return publish(c)
-	}
-	stored, err := c.Tx.Incident(inc.ID)
-	if err != nil {
-		return err
-	}
-	before := stored.Updated
-	return c.preview(text, inc.ID, shown, understood, func(c *Call) error {
-		stored, err := c.Tx.Incident(inc.ID)
-		if err != nil {
-			return err
-		}
-		if stored.Updated != before {
-			return c.Answer(c.T("incident.draft-changed", "Number", fmt.Sprint(inc.ID)))
-		}
-		now := statuspage.Time(c.Now)
-		for _, at := range []*statuspage.Time{&inc.Resolved, &inc.Started, &inc.Updated} {
-			if *at == u.Published { // it happens when it is said, not when it was shown
-				*at = now
-			}
-		}
-		u.Published = now
-		return publish(c)
-	})
-}
-
-// aloud tells whether rooms are told of an update: of the beginning and the
-// end of planned work where the policy says so, of everything else always.
-func (c *Call) aloud(inc statuspage.Incident, u statuspage.Update) bool {
-	switch {
-	case inc.Kind != statuspage.Maintenance || inc.Cancelled:
-		return true
-	case c.ID == "maintenance.start":
-		return c.b.policy().AtStart
-	case u.State == statuspage.Completed:
-		return c.b.policy().AtEnd
-	}
-	return true
-}
-
-// translateLast gives the last word in further languages.
-func (c *Call) translateLast(inc statuspage.Incident, others []statuspage.Version) error {
-	us, err := c.Tx.IncidentUpdates(inc.ID)
-	if err != nil || len(us) == 0 {
-		return err
-	}
-	if err := c.translate(&inc, us[len(us)-1], len(us) == 1, others); err != nil {
+// translateOne gives a word in further languages.
+func (c *Call) translateOne(inc statuspage.Incident, us []statuspage.Update, i int, others []statuspage.Version) error {
+	if err := c.translate(&inc, us[i], i == 0, others); err != nil {
 		return c.refusal(err)
 	}
 	c.pageChanged()

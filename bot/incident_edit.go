@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,13 +12,18 @@ import (
 	"permanence/tickets"
 )
 
-// CorrectIncident replaces the text of the last word of an incident, ended or
-// not: edited where that can be, told as an erratum where it cannot. A text in
-// another language corrects the translation.
+// CorrectIncident replaces the text of a word of an incident, ended or not:
+// edited where that can be, told as an erratum where it cannot. "12.2" names
+// the second word of incident 12, "12" its last one. A text in another language
+// corrects the translation.
 func (c *Call) CorrectIncident(number int64, raw, rest string) error {
 	var inc statuspage.Incident
 	var err error
 	text := rest
+	which := 0
+	if n, w, after, ok := statuspage.SplitWord(raw); ok {
+		number, which, text = n, w, after
+	}
 	if number != 0 {
 		if inc, err = c.Tx.Incident(number); isNotFound(err) {
 			return c.Answer(c.T("incident.unknown", "Number", fmt.Sprint(number)))
@@ -36,40 +42,52 @@ func (c *Call) CorrectIncident(number int64, raw, rest string) error {
 	if err != nil {
 		return c.refusal(err)
 	}
-	if ok, err := c.confirmed(text); !ok {
-		return err
-	}
 	us, err := c.Tx.IncidentUpdates(inc.ID)
 	if err != nil || len(us) == 0 {
 		return err
 	}
+	i := len(us) - 1
+	if which != 0 {
+		if which > len(us) {
+			return c.Answer(c.T("incident.no-word", "Number", fmt.Sprint(inc.ID), "Count", len(us), "Last", fmt.Sprintf("%d.%d", inc.ID, len(us))))
+		}
+		i = which - 1
+	}
+	if ok, err := c.confirmed(text); !ok {
+		return err
+	}
 	main, others := statuspage.Versions(text, c.b.statusLang())
 	if main == "" && len(others) > 0 {
-		return c.translateLast(inc, others)
+		return c.translateOne(inc, us, i, others)
 	}
-	inc, u, err := statuspage.Correct(c.origin(), c.b.opt.Status.Components, inc, us[len(us)-1], len(us) == 1, main)
+	inc, us[i], err = statuspage.Correct(c.origin(), c.b.opt.Status.Components, inc, us[i], i == 0, main)
 	if err != nil {
 		return c.refusal(err)
 	}
-	us[len(us)-1] = u
 	if err := c.Tx.UpdateIncident(&inc); err != nil {
 		return err
 	}
-	if err := c.Tx.UpdateUpdate(&u); err != nil {
+	if err := c.Tx.UpdateUpdate(&us[i]); err != nil {
 		return err
 	}
-	if err := c.translate(&inc, u, len(us) == 1, others); err != nil {
+	if err := c.translate(&inc, us[i], i == 0, others); err != nil {
 		return c.refusal(err)
 	}
-	if err := c.reviseStatement(u); err != nil {
+	if err := c.reviseStatement(us[i]); err != nil {
 		return err
 	}
 	c.pageChanged()
-	edited, errata, err := c.tellCorrection(inc, us)
+	edited, errata, err := c.tellCorrection(inc, us, i)
 	if err != nil {
 		return err
 	}
-	return c.Answer(c.T("incident.corrected", "Number", fmt.Sprint(inc.ID), "Edited", edited, "Errata", errata))
+	if err := c.Answer(c.T("incident.corrected", "Number", fmt.Sprintf("%d.%d", inc.ID, i+1), "Edited", edited, "Errata", errata)); err != nil {
+		return err
+	}
+	if i == 0 && inc.Open() && inc.Kind == statuspage.Unplanned {
+		return c.besideNew(inc) // it may name its services only now
+	}
+	return nil
 }
 
 // reviseStatement keeps the entry of an update as the update is.
@@ -86,30 +104,43 @@ func (c *Call) reviseStatement(u statuspage.Update) error {
 	return c.Tx.ReviseEntry(e, "", c.Now)
 }
 
-// tellCorrection corrects the last word in each room.
-func (c *Call) tellCorrection(inc statuspage.Incident, us []statuspage.Update) (edited, errata int, err error) {
+// tellCorrection corrects one word in each room that was told it.
+func (c *Call) tellCorrection(inc statuspage.Incident, us []statuspage.Update, i int) (edited, errata int, err error) {
 	links, err := c.announced(inc.ID)
 	if err != nil {
 		return 0, 0, err
 	}
-	u := us[len(us)-1]
-	sp := c.b.speech(c.b.statusLang())
-	content := c.updateContent(inc, u, len(us))
-	if len(us) == 1 {
-		content.Text = sp.StartText(inc, u)
+	ds, err := c.Tx.EntryDeliveries(tickets.ID(us[i].Entry))
+	if err != nil {
+		return 0, 0, err
 	}
-	erratum := chat.Content{Text: sp.ErratumText(inc, u), Link: sp.Link(inc.ID)}
+	u, last := us[i], us[len(us)-1]
+	sp := c.b.speech(c.b.statusLang())
+	content := c.updateContent(inc, u, i+1)
+	erratum := chat.Content{Text: sp.ErratumText(inc, u, i == len(us)-1), Link: sp.Link(inc.ID)}
 	for _, l := range links {
-		if _, err := c.text(outbox.Edit, l, outbox.Payload{Target: tickets.ID(u.Entry), Content: &content, Fallback: &erratum}, nil); err != nil {
-			return edited, errata, err
+		said := slices.ContainsFunc(ds, func(d outbox.Delivery) bool {
+			return d.Link == l.ID && d.Op == outbox.Say && (d.State == outbox.Done || d.State.Open())
+		})
+		head := content
+		switch {
+		case i == 0 && len(us) == 1:
+			head.Text = sp.StartText(inc, u)
+		case i == 0 || slices.ContainsFunc(ds, func(d outbox.Delivery) bool { return d.ID == l.Root }):
+			head.Text = sp.HeadlineText(inc, last) // which has long taken the place of the first word
 		}
-		if c.b.caps(l.Place()).Edits == chat.None {
-			errata++
-		} else {
-			edited++
+		if said {
+			if _, err := c.text(outbox.Edit, l, outbox.Payload{Target: tickets.ID(u.Entry), Content: &head, Fallback: &erratum}, nil); err != nil {
+				return edited, errata, err
+			}
+			if c.b.caps(l.Place()).Edits == chat.None {
+				errata++
+			} else {
+				edited++
+			}
 		}
 		if len(us) > 1 {
-			if err := c.headline(l, inc, u); err != nil {
+			if err := c.headline(l, inc, last); err != nil {
 				return edited, errata, err
 			}
 		}
@@ -140,15 +171,7 @@ func (c *Call) Report(number int64, rest string) error {
 	if err != nil {
 		return err
 	}
-	if ok, err := c.confirmed(rest); !ok {
-		return err
-	}
-	main, others := statuspage.Versions(rest, c.b.statusLang())
-	inc, u, err := statuspage.Bilan(c.origin(), inc, main)
-	if err != nil {
-		return c.refusal(err)
-	}
-	return c.say(rest, inc, u, others, c.b.speech(c.b.statusLang()).UpdateText(inc, u), "incident.bilan", nil)
+	return c.announcing("incident.report", inc, rest)
 }
 
 // YearReport counts a year, for the verb and for the machine.
@@ -158,31 +181,4 @@ func (t *Turn) YearReport(year int) (statuspage.Report, error) {
 	before := statuspage.At(time.Date(year+1, 1, 1, 0, 0, 0, 0, loc))
 	list, err := t.Tx.PublishedBetween(from, before)
 	return statuspage.NewReport(list, year, loc, statuspage.Time(t.Now)), err
-}
-
-// Attach ties a ticket to an incident; 0 takes it off again.
-func (c *Call) Attach(ticket tickets.ID, number int64) error {
-	ok, err := c.setTicket(ticket)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return c.Answer(c.T("command.no-ticket", "Number", "#"+fmt.Sprint(ticket)))
-	}
-	tk, err := c.Tx.Ticket(ticket)
-	if err != nil {
-		return err
-	}
-	inc, _, err := c.choose(statuspage.Unplanned, number, "", "")
-	if err != nil {
-		return c.refusal(err)
-	}
-	if tk.Incident == tickets.ID(inc.ID) {
-		return c.Answer(c.T("incident.attached-already", "Number", fmt.Sprint(inc.ID)))
-	}
-	tk.Incident = tickets.ID(inc.ID)
-	if err := c.Tx.UpdateTicket(&tk); err != nil {
-		return err
-	}
-	return c.teamLine(tk.ID, c.T("incident.attached", "Number", fmt.Sprint(inc.ID), "Title", inc.Title, "Name", c.Name), nil)
 }

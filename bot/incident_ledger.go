@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"permanence/bot/chat"
@@ -18,10 +19,30 @@ type Heard struct {
 	Failed  string // why something was not said, empty where nothing is missing
 	Delayed string // why what is on its way has not arrived yet
 	Started bool   // it heard the start
+	// Unsure: nobody knows whether it heard the start; it is told the end.
+	Unsure bool
+	Ended  bool // it heard the end
+}
+
+// missed tells that a room was not told what it was to be told of an incident
+// that is over.
+func (h Heard) missed() bool {
+	return h.Failed != "" || !h.Ended
 }
 
 // Ledger tells for each room what it got of an incident.
 func (t *Turn) Ledger(id tickets.ID) ([]Heard, error) {
+	inc, err := t.Tx.Incident(int64(id))
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	us, err := t.Tx.IncidentUpdates(int64(id))
+	if err != nil {
+		return nil, err
+	}
 	links, err := t.Tx.IncidentLinks(id)
 	if err != nil {
 		return nil, err
@@ -30,13 +51,19 @@ func (t *Turn) Ledger(id tickets.ID) ([]Heard, error) {
 	if err != nil {
 		return nil, err
 	}
+	end, told := endOf(inc, us), false
+	for i := range ds {
+		told = told || end != 0 && ds[i].Entry == end && ds[i].Op == outbox.Say
+	}
 	lang := t.b.lang(nil)
 	var rows []Heard
 	for _, l := range links {
 		if l.Kind != tickets.Announcement {
 			continue
 		}
-		h := Heard{Place: l.Place()}
+		// An end that the policy tells on the headline and the page alone is
+		// owed to no room.
+		h := Heard{Place: l.Place(), Ended: !told}
 		for i := range ds {
 			d := &ds[i]
 			if d.Link != l.ID || !d.Op.IsText() {
@@ -50,9 +77,12 @@ func (t *Turn) Ledger(id tickets.ID) ([]Heard, error) {
 				}
 			case d.State == outbox.Done && d.Op == outbox.Say:
 				h.Said++
-				if d.ID == l.Root {
-					h.Started = true
-				}
+				h.Started = h.Started || d.ID == l.Root
+				// A headline said anew after the end tells it.
+				h.Ended = h.Ended || d.Entry == end || d.ID == l.Root && statuspage.Time(d.DoneAt) >= inc.Resolved
+			case d.State == outbox.Failed && d.ID == l.Root && !l.Gone:
+				h.Unsure = true
+				h.Delayed = d.ReasonText().In(lang)
 			case d.State == outbox.Failed, d.State == outbox.Superseded && l.Gone:
 				// What was superseded by a headline said anew is in it.
 				h.Failed = d.ReasonText().In(lang)
@@ -63,14 +93,57 @@ func (t *Turn) Ledger(id tickets.ID) ([]Heard, error) {
 	return rows, nil
 }
 
-// incidentFailed tells the team place that a room was not told.
-func (t *Turn) incidentFailed(d outbox.Delivery, link tickets.Link) error {
+// Moment is a time as the caller reads it.
+func (c *Call) Moment(at statuspage.Time) string {
+	return statuspage.When{Lang: c.Lang, Loc: c.b.opt.Location}.Moment(at, statuspage.Time(c.Now))
+}
+
+// endOf is the entry of the statement that ended an incident, 0 while it is
+// open.
+func endOf(inc statuspage.Incident, us []statuspage.Update) tickets.ID {
+	for _, u := range us {
+		if !inc.Open() && u.State.Over() && u.Published == inc.Resolved {
+			return tickets.ID(u.Entry)
+		}
+	}
+	return 0
+}
+
+// mayHaveHeard tells whether a room may have read a headline that was given up.
+// It certainly has not where the network refused it at the first attempt;
+// whatever else happened (no answer, a process that was killed over it) leaves
+// it unknown.
+func mayHaveHeard(d outbox.Delivery, kind chat.Kind) bool {
+	refused := kind == chat.Permanent || kind == chat.Gone || kind == chat.Unauthorised
+	return d.Attempts > 1 || !refused
+}
+
+// rootUnknown lets what waits for a headline go without it, in the room itself:
+// who may have read the start must read the end.
+func (t *Turn) rootUnknown(link tickets.Link) error {
+	link.Rootless = false
+	return t.Tx.UpdateLink(link)
+}
+
+// incidentFailed tells the team place that a room was not told; unsure, that
+// nobody knows whether it was told the start.
+func (t *Turn) incidentFailed(d outbox.Delivery, link tickets.Link, unsure bool) error {
 	inc, err := t.Tx.Incident(int64(d.Incident))
 	if err != nil {
 		return err
 	}
+	if inc.EndedEverywhere != 0 { // it was true when it was said
+		inc.EndedEverywhere = 0
+		if err := t.Tx.UpdateIncident(&inc); err != nil {
+			return err
+		}
+	}
 	lang := t.b.lang(nil)
-	if err := t.tellTeam(inc, markFailed+" "+t.b.t(lang, "incident.failed", "Number", fmt.Sprint(inc.ID),
+	sentence := "incident.failed"
+	if unsure {
+		sentence = "incident.unsure"
+	}
+	if err := t.tellTeam(inc, markFailed+" "+t.b.t(lang, sentence, "Number", fmt.Sprint(inc.ID),
 		"Where", link.Adapter+":"+link.Room, "Reason", d.ReasonText().In(lang)), 0, t.retryButton(inc.ID)); err != nil {
 		return err
 	}
@@ -97,7 +170,7 @@ func (t *Turn) incidentHeard(id tickets.ID) error {
 		if r.Waiting {
 			return nil
 		}
-		if r.Failed != "" {
+		if r.missed() {
 			missed = append(missed, r.Place.Adapter+":"+r.Place.Room)
 		}
 	}
@@ -149,6 +222,9 @@ func (c *Call) RetryIncident(number int64) error {
 					return err
 				}
 				d.SetPayload(outbox.Payload{Content: &chat.Content{Text: sp.HeadlineText(inc, us[len(us)-1]), Link: sp.Link(inc.ID)}})
+			} else if i := slices.IndexFunc(us, func(u statuspage.Update) bool { return tickets.ID(u.Entry) == d.Entry }); d.Body == "{}" && i >= 0 {
+				content := c.updateContent(inc, us[i], i+1) // it was refused after it had been accepted
+				d.SetPayload(outbox.Payload{Content: &content})
 			}
 			d.State, d.Reason, d.DoneAt, d.NextAt = outbox.Ready, "", 0, 0
 			d.Attempts++

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"strings"
 
 	"permanence/bot/chat"
 	"permanence/bot/outbox"
@@ -41,6 +42,16 @@ func (t *Turn) follow(inc *statuspage.Incident) error {
 
 // remind does what is due about an incident, and sets what is due next.
 func (t *Turn) remind(tm Timer) error {
+	switch about, id, _ := strings.Cut(tm.Body, " "); about {
+	case aboutDraft:
+		return t.expire(id)
+	case aboutSurge:
+		return nil // from now on there may be another proposal
+	case aboutAnswer:
+		return t.answerOne(int64(tm.Incident), tm.Ticket)
+	case aboutRecall:
+		return t.recallAnswer(int64(tm.Incident))
+	}
 	inc, err := t.Tx.Incident(int64(tm.Incident))
 	if isNotFound(err) {
 		return nil

@@ -115,8 +115,19 @@ func (t *Turn) typed(adapter string, p *chat.Posted, s side, ticket tickets.ID, 
 	if errors.As(parsed.Err, &ue) && ue.Unknown && !s.team && !p.Direct {
 		return false, true, nil // another program's
 	}
+	if t.forgotten(p.Head()) {
+		return true, true, c.Answer(t.b.t(c.Lang, "command.forgotten", "Text", p.Text))
+	}
 	err = c.run(parsed)
 	return c.Ticket != 0, true, err
+}
+
+// forgotten tells that an event is older than the moment when a copy of the
+// database was put back: whatever it asks for may have been done, and said to
+// people, by us who have forgotten it.
+func (t *Turn) forgotten(m *chat.Meta) bool {
+	at := tickets.At(m.At)
+	return at != 0 && at <= t.b.opt.Restored
 }
 
 // focus fills in the ticket that the caller stays on.

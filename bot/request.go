@@ -70,6 +70,9 @@ func (t *Turn) open(r request1) (*tickets.Ticket, error) {
 	if err := t.openTeam(tk, e, files); err != nil {
 		return nil, err
 	}
+	if err := t.besideRequest(tk, e, r.quiet); err != nil {
+		return nil, err
+	}
 	return tk, t.planAck(tk, r)
 }
 

@@ -68,7 +68,7 @@ func (t *Turn) settle(res outbox.Result) error {
 		}
 		return t.delayed(d)
 	}
-	return t.failed(d)
+	return t.failed(d, res.Err.Kind)
 }
 
 // done retires a delivery that the network took, keeps its copies, and moves
@@ -184,8 +184,9 @@ func (t *Turn) delayed(d outbox.Delivery) error {
 	return t.statusLine(&tk, r, t.b.t(lang, "reply.delayed", "Reason", d.ReasonText().In(lang)))
 }
 
-// failed gives a delivery up and says so where people look.
-func (t *Turn) failed(d outbox.Delivery) error {
+// failed gives a delivery up and says so where people look; kind is that of the
+// last failure.
+func (t *Turn) failed(d outbox.Delivery, kind chat.Kind) error {
 	d.State, d.DoneAt = outbox.Failed, t.Now
 	// A mail of which one recipient has accepted is done, with failures.
 	if d.Op == outbox.Say {
@@ -206,10 +207,16 @@ func (t *Turn) failed(d outbox.Delivery) error {
 	if err != nil {
 		return err
 	}
-	if link.Rootless && link.Root == d.ID {
-		if err := t.rootGiven(link, d); err != nil {
-			return err
-		}
+	root := link.Rootless && link.Root == d.ID
+	unsure := root && d.Incident != 0 && mayHaveHeard(d, kind)
+	switch {
+	case unsure:
+		err = t.rootUnknown(link)
+	case root:
+		err = t.rootGiven(link, d)
+	}
+	if err != nil {
+		return err
 	}
 	switch {
 	case d.Reply != 0 && d.Entry == d.Reply:
@@ -217,7 +224,7 @@ func (t *Turn) failed(d outbox.Delivery) error {
 	case !d.Op.IsText():
 		return nil // a mark or a card: nothing that anybody relies on
 	case d.Incident != 0:
-		return t.incidentFailed(d, link)
+		return t.incidentFailed(d, link, unsure)
 	case link.Kind == tickets.TeamLink:
 		return t.teamRoomFailed(d, link)
 	case d.Ticket != 0:
@@ -347,6 +354,13 @@ func (t *Turn) outcome(adapter string, o *chat.Outcome) (concerns bool, aside st
 		}
 		if d.Reply != 0 && d.Entry == d.Reply {
 			return true, "", t.replyFate(d.Reply)
+		}
+		if d.Incident != 0 && d.Op.IsText() { // refused after it had been accepted
+			link, err := t.Tx.Link(d.Link)
+			if err != nil {
+				return false, "", err
+			}
+			return true, "", t.incidentFailed(d, link, false)
 		}
 		return true, "", t.ackBounced(d, o)
 	case chat.Delayed:

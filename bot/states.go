@@ -119,7 +119,14 @@ func (t *Turn) Share(tk *tickets.Ticket, shared bool, name string) error {
 // Service names the service that a ticket concerns; empty for none.
 func (t *Turn) Service(tk *tickets.Ticket, service, name string) error {
 	tk.Service = service
-	return t.changed(tk, "event.service", name, "Service", service)
+	if err := t.changed(tk, "event.service", name, "Service", service); err != nil || service == "" {
+		return err
+	}
+	e, err := t.Tx.Entry(tk.First)
+	if err != nil {
+		return err
+	}
+	return t.besideRequest(tk, &e, false)
 }
 
 // Private moves the conversation to the asker's direct room: from now on the

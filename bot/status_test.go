@@ -309,17 +309,16 @@ func ledgerAndRetry(t *testing.T, on setup) {
 }
 
 // Where the configuration wants a preview, an incident waits for it too; a
-// restart forgets it, and nothing is half published.
+// newer one takes the place of the older, and nothing is half published.
 func TestPreviewOfIncidents(t *testing.T) {
 	w := newWorld(t, func(w *world) { w.opt.Status.Preview = true })
-	w.post("camille", "equipe", "", "!incident début messagerie lente")
-	w.find("equipe", "preview", fromBot("Rien n’est encore publié"))
-	w.stop()
-	w.start()
-	w.post("camille", "equipe", "", "!incident publier")
-	w.find("equipe", "forgotten", fromBot("Rien n’attend d’être publié"))
+	w.post("camille", "equipe", "", "!incident début messagerie en pane")
+	first := w.find("equipe", "preview", fromBot("Rien n’est encore publié"))
 	w.post("camille", "equipe", "", "!incident début messagerie lente")
 	w.await("a second preview", func() bool { return w.count(w.rich, "equipe", fromBot("Rien n’est encore publié")) == 2 })
+	if a := w.press("camille", "equipe", first.ID, "incident.publish", first.Buttons[0].Value); !contains(a.Text, "Rien n’attend d’être publié") {
+		t.Errorf("the older draft: %q", a.Text)
+	}
 	w.post("camille", "equipe", "", "!incident publier")
 	head := w.find("etat", "start", fromBot("Messagerie : lente"))
 	w.post("camille", "equipe", "", "!incident maj un disque")
@@ -338,22 +337,6 @@ func TestPreviewOfIncidents(t *testing.T) {
 	if one.Resolved != one.Last().Published {
 		t.Errorf("it ended at %v and was told so at %v", one.Resolved, one.Last().Published)
 	}
-}
-
-// A ticket is attached to what it is about.
-func TestAttach(t *testing.T) {
-	w := newWorld(t)
-	card := w.ticketByMail("plus de courrier")
-	w.post("camille", "equipe", "", "!incident rattacher #1")
-	w.find("equipe", "none open", fromBot("Aucun incident n’est en cours"))
-	w.post("camille", "equipe", "", "!incident début messagerie lente")
-	w.find("etat", "start", fromBot("Messagerie : lente"))
-	w.post("camille", "equipe", card.ID, "!incident rattacher")
-	w.find("equipe", "attached", inThread(card.ID, "Rattaché à l’incident 1"))
-	w.post("camille", "equipe", "", "!incident rattacher #1 1")
-	w.find("equipe", "already", fromBot("déjà rattaché au numéro 1"))
-	w.post("camille", "equipe", "", "!incident rattacher")
-	w.find("equipe", "which", fromBot("Quel ticket ?"))
 }
 
 // The machine announces through the same verbs, without a preview, in the name
@@ -396,27 +379,8 @@ func TestFromMachine(t *testing.T) {
 // program stops in the middle and receipts are lost.
 func TestTenRooms(t *testing.T) {
 	const rooms = 10
-	many, err := playground.OpenNetwork(playground.Config{}, playground.Options{Accounts: people(), Rooms: func() (list []playground.Room) {
-		for i := range rooms {
-			list = append(list, playground.Room{Name: fmt.Sprint("etat", i), Kind: playground.Status})
-		}
-		return list
-	}()})
-	must(t, err)
-	t.Cleanup(func() { many.Close() })
-	w := newWorld(t, func(w *world) {
-		w.opt.Status.Rooms = nil
-		var names []string
-		for i := range rooms {
-			names = append(names, fmt.Sprint("etat", i))
-			w.opt.Status.Rooms = append(w.opt.Status.Rooms, chat.Place{Adapter: "autre", Room: names[i]})
-		}
-		w.beside = map[string]func(chat.State) chat.Adapter{"autre": func(s chat.State) chat.Adapter {
-			a, err := playground.New(playground.Config{}, chat.Env{Name: "autre", Rooms: names, State: s, Log: w.opt.Log}, many)
-			must(t, err)
-			return a
-		}}
-	})
+	var many *playground.Network
+	w := newWorld(t, func(w *world) { many = tenRooms(t, w) })
 	all := func(s string) (told, said int) {
 		for i := range rooms {
 			n := w.count(many, fmt.Sprint("etat", i), has(s))
@@ -447,57 +411,6 @@ func TestTenRooms(t *testing.T) {
 	}
 }
 
-// Two people end it at once: it ends once, and one of them is told so. What is
-// hostile is shown as it is, everywhere, and breaks nothing.
-func TestIncidentBadInput(t *testing.T) {
-	w := newWorld(t, func(w *world) {
-		w.opt.Status.Rooms = append(w.opt.Status.Rooms, chat.Place{Adapter: "irc", Room: "asso"})
-		paris, err := time.LoadLocation("Europe/Paris")
-		must(t, err)
-		w.opt.Location = paris
-	})
-	hostile := "<script>alert(1)</script> **x** [a](javascript:b) \u202edrow\u202c @here\r\nTOPIC #asso :pris\n" + strings.Repeat("long ", 6000)
-	_, err := w.bot.FromMachine(t.Context(), "incident start "+hostile, "fr")
-	must(t, err)
-	head := w.find("etat", "start", fromBot("[Incident 1]"))
-	if strings.Contains(head.Text, "\u202e") || len(head.Mentions) != 0 {
-		t.Errorf("headline: %.300q", head.Text)
-	}
-	w.findOn(w.poor, "asso", "start", has("[Incident 1]"))
-	for _, m := range w.poor.Messages("asso") {
-		if strings.ContainsAny(m.Text, "\r\n") {
-			t.Errorf("a line break in a line: %q", m.Text)
-		}
-	}
-	w.post("camille", "equipe", "", "!incident fin c'est fini")
-	w.post("dominique", "equipe", "", "!incident fin terminé")
-	w.find("equipe", "once", fromBot("Aucun incident n’est en cours"))
-	w.find("equipe", "everywhere", fromBot("dite partout"))
-	if n := w.count(w.rich, "etat", func(m playground.Message) bool { return m.Thread == head.ID }); n != 1 {
-		t.Errorf("ended %d times", n)
-	}
-	for text, want := range map[string]string{
-		"!incident fin 1":                                      "Aucun incident n’est en cours",
-		"!incident maj 99":                                     "Aucun incident n’est en cours",
-		"!incident bilan 99 texte":                             "L’incident 99 n’a été annoncé nulle part",
-		"!incident bilan 12":                                   "Pour le bilan d’une année",
-		"!incident relancer":                                   "Quel incident",
-		"!travaux prévoir hier 22h pendant 1h disque":          "C’est passé",
-		"!travaux prévoir 31 octobre 2027 2h30 pendant 1h web": "vient deux fois",
-	} {
-		before := len(w.rich.Messages("equipe"))
-		w.post("camille", "equipe", "", text)
-		w.await(text+" → "+want, func() bool {
-			for _, m := range w.rich.Messages("equipe")[before:] {
-				if fromBot(want)(m) {
-					return true
-				}
-			}
-			return false
-		})
-	}
-}
-
 // The same verbs in English: each says something, and no sentence is missing
 // (world.stop checks the catalog).
 func TestIncidentVerbsInEnglish(t *testing.T) {
@@ -507,7 +420,7 @@ func TestIncidentVerbsInEnglish(t *testing.T) {
 		{"!incident start mail: slow since 3pm. Next update in 30 min", "Start understood: Wednesday 18 November 2026, 15:00 CET (Europe/Paris)."},
 		{"!incident start everything is slow", "No service is recognised"},
 		{"!incident where 1", "1 message"},
-		{"!incident edit 2 mail: everything is slow", "Number 2 corrected"},
+		{"!incident edit 2 mail: everything is slow", "Number 2.1 corrected"},
 		{"!incident update 1 identified: a disk", "Incident 1: news given in 2 rooms"},
 		{"!incident update 1 FR: un disque", "the translation (fr) is on the page"},
 		{"!incident end 1", "Incident 1 is over"},

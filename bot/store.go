@@ -266,4 +266,70 @@ type incidentTx interface {
 	// PublishedBetween are incidents and planned work as everybody may read
 	// them, published from a time on and before another, the newest first.
 	PublishedBetween(from, before statuspage.Time) ([]statuspage.PublicIncident, error)
+
+	// IncidentTickets are the tickets attached to it, in order of number.
+	IncidentTickets(number int64) ([]tickets.Ticket, error)
+	// RecentRequests are the newest of a desk's tickets opened since then,
+	// those whose first words cannot be read left out.
+	RecentRequests(desk string, since tickets.Time, limit int) ([]RecentRequest, error)
+	Attachments(number int64) ([]Attachment, error) // in order of ticket
+	// Attachment is empty but for its key where nothing was done.
+	Attachment(number int64, ticket tickets.ID) (Attachment, error)
+	PutAttachment(a Attachment) error // inserts or replaces
+	// CommonAnswer gives ok false where none was proposed.
+	CommonAnswer(number int64) (a CommonAnswer, ok bool, err error)
+	PutCommonAnswer(a CommonAnswer) error // inserts or replaces
+
+	AddDraft(d *Draft) error // sets ID
+	// UpdateDraft stores the delivery.
+	UpdateDraft(d Draft) error
+	Draft(id int64) (d Draft, ok bool, err error)
+	DraftsOf(person tickets.ID) ([]Draft, error) // oldest first
+	DropDraft(id int64) error
+}
+
+// RecentRequest is a ticket as far as it tells what it is about.
+type RecentRequest struct {
+	Ticket    tickets.ID `db:"ticket_id"`
+	Requester tickets.ID `db:"requester"`
+	Service   string     `db:"service"`
+	Subject   string     `db:"subject"`
+	Incident  tickets.ID `db:"incident"`
+	Body      string     `db:"body"` // of the first message, its first 1,000 characters
+}
+
+// Attachment is what was done about a ticket for the sake of an incident.
+// Whether it is attached, the ticket says.
+type Attachment struct {
+	Incident int64        `db:"incident_id"`
+	Ticket   tickets.ID   `db:"ticket_id"`
+	Offered  tickets.Time `db:"offered_at"`  // to the team
+	Answered tickets.Time `db:"answered_at"` // 0 as long as it waits
+	// Reply is the answer made for it, 0 where none could be made.
+	Reply tickets.ID `db:"reply_id"`
+}
+
+// CommonAnswer is the one answer to all who asked about an incident.
+type CommonAnswer struct {
+	Incident int64        `db:"incident_id"`
+	Entry    tickets.ID   `db:"entry_id"` // its words, for the team
+	By       tickets.ID   `db:"sent_by"`  // the person who let it go, or 0
+	Sent     tickets.Time `db:"sent_at"`  // 0 as long as it is a proposal
+}
+
+// Draft is an announcement that was shown and waits to be published.
+type Draft struct {
+	ID      int64           `db:"id"`
+	Person  tickets.ID      `db:"person"`
+	Verb    string          `db:"verb"`
+	Number  int64           `db:"number"`  // of what it is about, 0 for something new
+	Body    string          `db:"body"`    // as typed
+	Lang    string          `db:"lang"`    // of its author's room
+	Seen    statuspage.Time `db:"seen_at"` // Incident.Updated when it was shown
+	Created tickets.Time    `db:"created_at"`
+	Adapter string          `db:"adapter"` // where it was shown
+	Room    string          `db:"room"`
+	Thread  string          `db:"thread"`
+	// Delivery showed it, 0 where the author alone was answered.
+	Delivery tickets.ID `db:"delivery_id"`
 }

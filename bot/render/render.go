@@ -53,6 +53,10 @@ type Card struct {
 	Observe   bool
 	// Public: asked where others read, so that it may go on in private.
 	Public bool
+	// Incident is the one it is attached to, in words; Attach offers to attach
+	// it.
+	Incident string
+	Attach   bool
 	// Flat: the place shows lines, not messages.
 	Flat bool
 }
@@ -89,6 +93,9 @@ func (r *Renderer) Card(c Card) chat.Content {
 	}
 	if c.Ticket.Service != "" {
 		facts = append(facts, r.T(c.Lang, "card.service", "Name", plain(c.Ticket.Service)))
+	}
+	if c.Incident != "" {
+		facts = append(facts, c.Incident)
 	}
 	if c.Ticket.Shared {
 		facts = append(facts, r.T(c.Lang, "card.shared"))
@@ -134,6 +141,9 @@ func (r *Renderer) Card(c Card) chat.Content {
 		button("dm", "button.dm", "")
 	}
 	button("close", "button.close", "")
+	if c.Attach {
+		button("incident.attach", "button.attach", "")
+	}
 	return content
 }
 

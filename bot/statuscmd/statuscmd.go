@@ -3,12 +3,10 @@ package statuscmd
 
 import (
 	"fmt"
-	"strings"
 
 	"permanence/bot"
 	"permanence/bot/chat"
 	"permanence/bot/command"
-	"permanence/internal/markup"
 	"permanence/tickets"
 )
 
@@ -31,13 +29,19 @@ func Specs() []command.Spec[*bot.Call] {
 			{ID: "incident.end", Names: names("fin", "end"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] [texte]", "[no.] [text]"),
 				Summary: text("annoncer la fin", "announce the end"), Run: end},
 			{ID: "incident.edit", Names: names("corriger", "edit"), Who: command.Agents, Text: true, Number: true, Usage: text("[n°] texte", "[no.] text"),
-				Summary: text("corriger la dernière nouvelle", "correct the last news"), Run: edit},
-			{ID: "incident.where", Names: names("où", "where"), Who: command.Agents, Number: true, Text: true, Usage: text("n°", "no."),
-				Summary: text("ce que chaque salon a reçu", "what each room got"), Run: where},
+				Summary: text("corriger la dernière nouvelle, ou la deuxième : `12.2 texte`", "correct the last news, or the second: `12.2 text`"), Run: edit},
+			{ID: "incident.where", Names: command.Names{FR: []string{"où", "voir"}, EN: []string{"where", "show"}}, Who: command.Agents, Number: true, Text: true, Usage: text("n°", "no."),
+				Summary: text("ce que chaque salon a reçu, et qui attend", "what each room got, and who waits"), Run: where},
 			{ID: "incident.retry", Names: names("relancer", "retry"), Who: command.Agents, Number: true, Usage: text("n°", "no."),
 				Summary: text("redire ce qui n’a pas pu être dit", "say again what could not be said"), Run: retry},
 			{ID: "incident.attach", Names: names("rattacher", "attach"), Who: command.Agents, Number: true, Usage: text("#42 [n°]", "#42 [no.]"),
 				Summary: text("rattacher un ticket à un incident", "attach a ticket to an incident"), Run: attach},
+			{ID: "incident.detach", Names: names("détacher", "detach"), Who: command.Agents, Usage: text("#42", "#42"),
+				Summary: text("l’en détacher", "take it off again"), Run: detach},
+			{ID: "incident.answer", Names: names("réponse", "answer"), Who: command.Agents, Proposes: true, Text: true, Number: true, Usage: text("n° [texte]", "no. [text]"),
+				Summary: text("la réponse à toutes les demandes rattachées", "the answer to all attached requests"), Run: answer},
+			{ID: "incident.send", Names: names("envoyer", "send"), Who: command.Agents, Number: true, Usage: text("n°", "no."),
+				Summary: text("l’envoyer à chacune, quand c’est fini", "send it to each, when it is over"), Run: send},
 			{ID: "incident.list", Names: names("liste", "list"), Who: command.Agents,
 				Summary: text("les incidents en cours et les travaux prévus", "the open incidents and the planned work"), Run: list},
 			{ID: "incident.report", Names: names("bilan", "report"), Who: command.Agents, Text: true, Number: true, Usage: text("année | n° texte", "year | no. text"),
@@ -69,8 +73,8 @@ func inside(c *bot.Call) bool { return c.InTeam || c.Direct }
 
 // ask opens a form for a text that is missing, where the network has forms and
 // the caller has not just filled one in. The end needs no words: a form that
-// comes back empty ends it.
-func ask(c *bot.Call, a command.Args, id, title string, optional bool) bool {
+// comes back empty ends it. about is how the text begins.
+func ask(c *bot.Call, a command.Args, id, title, about string, optional bool) bool {
 	if a.Rest != "" || c.Submitted {
 		return false
 	}
@@ -79,14 +83,21 @@ func ask(c *bot.Call, a command.Args, id, title string, optional bool) bool {
 		value = fmt.Sprint(a.Number)
 	}
 	return c.Form(chat.Form{ID: id, Value: value, Title: c.T(title, "Number", value), Submit: c.T("form.publish"),
-		Fields: []chat.Field{{Name: "text", Label: c.T("form.public-text"), Long: true, Optional: optional}}})
+		Fields: []chat.Field{{Name: "text", Label: c.T("form.public-text"), Text: about, Long: true, Optional: optional}}})
 }
 
 func start(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
-	if ask(c, a, "incident.start", "form.incident-start", false) {
+	about := ""
+	if c.Pressed && a.Ticket != 0 { // the button of a proposal
+		var err error
+		if about, err = c.AboutTicket(tickets.ID(a.Ticket)); err != nil {
+			return err
+		}
+	}
+	if ask(c, a, "incident.start", "form.incident-start", about, false) {
 		return nil
 	}
 	return c.StartIncident(a.Rest)
@@ -96,7 +107,7 @@ func update(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
-	if ask(c, a, "incident.update", "form.incident-update", false) {
+	if ask(c, a, "incident.update", "form.incident-update", "", false) {
 		return nil
 	}
 	return c.UpdateIncident(a.Number, a.Raw, a.Rest)
@@ -106,7 +117,7 @@ func end(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
-	if ask(c, a, "incident.end", "form.incident-end", true) {
+	if ask(c, a, "incident.end", "form.incident-end", "", true) {
 		return nil
 	}
 	return c.EndIncident(a.Number, a.Raw, a.Rest)
@@ -125,7 +136,7 @@ func edit(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
-	if ask(c, a, "incident.edit", "form.incident-edit", false) {
+	if ask(c, a, "incident.edit", "form.incident-edit", "", false) {
 		return nil
 	}
 	return c.CorrectIncident(a.Number, a.Raw, a.Rest)
@@ -140,14 +151,56 @@ func retry(c *bot.Call, a command.Args) error {
 }
 
 func attach(c *bot.Call, a command.Args) error {
-	ticket := tickets.ID(a.Ticket)
-	if ticket == 0 {
-		ticket = c.Ticket
-	}
+	ticket := ticketOf(c, a)
 	if ticket == 0 {
 		return c.Answer(c.T("incident.attach-how"))
 	}
 	return c.Attach(ticket, a.Number)
+}
+
+func detach(c *bot.Call, a command.Args) error {
+	ticket := ticketOf(c, a)
+	if ticket == 0 {
+		return c.Answer(c.T("incident.attach-how"))
+	}
+	return c.Detach(ticket)
+}
+
+// ticketOf is the ticket typed, else the one of the thread.
+func ticketOf(c *bot.Call, a command.Args) tickets.ID {
+	if a.Ticket != 0 {
+		return tickets.ID(a.Ticket)
+	}
+	return c.Ticket
+}
+
+// answer shows or replaces the common answer; its button opens a form with the
+// words that stand.
+func answer(c *bot.Call, a command.Args) error {
+	if !inside(c) {
+		return c.Answer(c.T("incident.not-here"))
+	}
+	n := number(c, a)
+	if c.Pressed && n != 0 {
+		words, err := c.AnswerWords(n)
+		if err != nil {
+			return err
+		}
+		if words != "" && c.Form(chat.Form{ID: "incident.answer", Value: fmt.Sprint(n), Title: c.T("form.answer", "Number", fmt.Sprint(n)),
+			Submit: c.T("form.preview"), Fields: []chat.Field{{Name: "text", Label: c.T("form.answer-text"), Long: true, Text: words}}}) {
+			return nil
+		}
+	}
+	return c.CommonAnswer(n, a.Rest)
+}
+
+// send sends the common answer. A button names the revision that its presser
+// read, "12 2".
+func send(c *bot.Call, a command.Args) error {
+	if c.Pressed {
+		return c.SendAnswer(a.Ticket, int(a.Number))
+	}
+	return c.SendAnswer(a.Number, 0)
 }
 
 func report(c *bot.Call, a command.Args) error {
@@ -165,7 +218,7 @@ func plan(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
-	if ask(c, a, "maintenance.plan", "form.work-plan", false) {
+	if ask(c, a, "maintenance.plan", "form.work-plan", "", false) {
 		return nil
 	}
 	return c.PlanWork(a.Rest)
@@ -175,7 +228,7 @@ func move(c *bot.Call, a command.Args) error {
 	if !inside(c) {
 		return c.Answer(c.T("incident.not-here"))
 	}
-	if ask(c, a, "maintenance.move", "form.work-move", false) {
+	if ask(c, a, "maintenance.move", "form.work-move", "", false) {
 		return nil
 	}
 	return c.MoveWork(a.Number, a.Raw, a.Rest)
@@ -200,51 +253,4 @@ func done(c *bot.Call, a command.Args) error {
 		return c.Answer(c.T("incident.not-here"))
 	}
 	return c.EndWork(number(c, a), a.Raw, a.Rest)
-}
-
-func list(c *bot.Call, _ command.Args) error {
-	open, err := c.Tx.OpenIncidents()
-	if err != nil {
-		return err
-	}
-	if len(open) == 0 {
-		return c.Answer(c.T("incident.none"))
-	}
-	var b strings.Builder
-	for _, i := range open {
-		fmt.Fprintf(&b, "%d · %s · %s\n", i.ID, i.StateText().In(c.Lang), markup.Inert(i.Title))
-	}
-	return c.Answer(strings.TrimRight(b.String(), "\n"))
-}
-
-func where(c *bot.Call, a command.Args) error {
-	if a.Number == 0 {
-		return c.Answer(c.T("incident.which"))
-	}
-	rows, err := c.Ledger(tickets.ID(a.Number))
-	if err != nil {
-		return err
-	}
-	if len(rows) == 0 {
-		return c.Answer(c.T("incident.unknown", "Number", fmt.Sprint(a.Number)))
-	}
-	var b strings.Builder
-	failed := false
-	for _, r := range rows {
-		failed = failed || r.Failed != ""
-		state := c.T("incident.said", "Count", r.Said)
-		switch {
-		case r.Failed != "":
-			state = "⚠️ " + r.Failed
-		case r.Waiting && r.Delayed != "":
-			state = "⏳ " + state + " · " + r.Delayed
-		case r.Waiting:
-			state = "⏳ " + state
-		}
-		fmt.Fprintf(&b, "%s · %s\n", r.Place, state)
-	}
-	if failed {
-		b.WriteString(c.T("incident.retry-how", "Number", fmt.Sprint(a.Number)))
-	}
-	return c.Answer(strings.TrimRight(b.String(), "\n"))
 }

@@ -69,7 +69,11 @@ func lines(c *bot.Call, ts []tickets.Ticket) string {
 				owner = p.Name
 			}
 		}
-		fmt.Fprintf(&b, "#%d · %s · %s · %s\n", t.ID, c.T("state."+string(t.State)), markup.Inert(t.Subject), owner)
+		fmt.Fprintf(&b, "#%d · %s · %s · %s", t.ID, c.T("state."+string(t.State)), markup.Inert(t.Subject), owner)
+		if t.Incident != 0 {
+			b.WriteString(" · " + c.T("card.incident", "Number", fmt.Sprint(t.Incident)))
+		}
+		b.WriteString("\n")
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"errors"
 
+	"permanence/bot"
 	"permanence/statuspage"
 	"permanence/tickets"
 )
@@ -151,4 +152,94 @@ func (tx *Tx) PublishedBetween(from, before statuspage.Time) (list []statuspage.
 	err = tx.publicParts(list)
 	newestFirst(list)
 	return list, err
+}
+
+const (
+	selectIncidentTickets = "SELECT " + ticketColumns + " FROM ticket WHERE incident = $1 AND incident <> 0 ORDER BY id"
+	// The first entries are looked up one by one, by their key, whatever the
+	// planner thinks of two tables whose size it does not know yet.
+	selectRecentRequests = `SELECT t.id AS ticket_id, t.requester, t.service, t.subject, t.incident,
+			COALESCE((SELECT substr(e.body, 1, 1000) FROM entry e WHERE e.id = t.first_entry), '') AS body
+		FROM ticket t WHERE t.desk = $1 AND t.updated_at >= $2 AND t.created_at >= $2
+		AND NOT EXISTS (SELECT 1 FROM entry s WHERE s.id = t.first_entry AND s.sealed)
+		ORDER BY t.updated_at DESC, t.id DESC LIMIT $3`
+	attachmentColumns = "incident_id, ticket_id, offered_at, answered_at, reply_id"
+	selectAttachments = "SELECT " + attachmentColumns + " FROM incident_ticket WHERE incident_id = $1"
+	upsertAttachment  = `INSERT INTO incident_ticket (incident_id, ticket_id, offered_at, answered_at, reply_id)
+		VALUES (:incident_id, :ticket_id, :offered_at, :answered_at, :reply_id)
+		ON CONFLICT (incident_id, ticket_id) DO UPDATE SET offered_at = excluded.offered_at,
+		answered_at = excluded.answered_at, reply_id = excluded.reply_id`
+	selectAnswer = "SELECT incident_id, entry_id, sent_by, sent_at FROM incident_answer WHERE incident_id = $1"
+	upsertAnswer = `INSERT INTO incident_answer (incident_id, entry_id, sent_by, sent_at)
+		VALUES (:incident_id, :entry_id, :sent_by, :sent_at)
+		ON CONFLICT (incident_id) DO UPDATE SET entry_id = excluded.entry_id, sent_by = excluded.sent_by, sent_at = excluded.sent_at`
+	draftColumns = "id, person, verb, number, body, lang, seen_at, created_at, adapter, room, thread, delivery_id"
+	insertDraft  = `INSERT INTO draft (person, verb, number, body, lang, seen_at, created_at, adapter, room, thread, delivery_id)
+		VALUES (:person, :verb, :number, :body, :lang, :seen_at, :created_at, :adapter, :room, :thread, :delivery_id) RETURNING id`
+	updateDraft    = "UPDATE draft SET delivery_id = :delivery_id WHERE id = :id"
+	selectDraft    = "SELECT " + draftColumns + " FROM draft WHERE id = $1"
+	selectDraftsOf = "SELECT " + draftColumns + " FROM draft WHERE person = $1 ORDER BY id"
+)
+
+// IncidentTickets implements bot.Tx.
+func (tx *Tx) IncidentTickets(number int64) (list []tickets.Ticket, err error) {
+	return list, tx.all(&list, selectIncidentTickets, number)
+}
+
+// RecentRequests implements bot.Tx.
+func (tx *Tx) RecentRequests(desk string, since tickets.Time, limit int) (list []bot.RecentRequest, err error) {
+	return list, tx.all(&list, selectRecentRequests, desk, since, limit)
+}
+
+// Attachments implements bot.Tx.
+func (tx *Tx) Attachments(number int64) (list []bot.Attachment, err error) {
+	return list, tx.all(&list, selectAttachments+" ORDER BY ticket_id", number)
+}
+
+// Attachment implements bot.Tx.
+func (tx *Tx) Attachment(number int64, ticket tickets.ID) (a bot.Attachment, err error) {
+	_, err = tx.find(&a, selectAttachments+" AND ticket_id = $2", number, ticket)
+	a.Incident, a.Ticket = number, ticket
+	return a, err
+}
+
+// PutAttachment implements bot.Tx.
+func (tx *Tx) PutAttachment(a bot.Attachment) error {
+	return tx.put("attachment of ticket", a.Ticket, upsertAttachment, a)
+}
+
+// CommonAnswer implements bot.Tx.
+func (tx *Tx) CommonAnswer(number int64) (a bot.CommonAnswer, ok bool, err error) {
+	ok, err = tx.find(&a, selectAnswer, number)
+	return a, ok, err
+}
+
+// PutCommonAnswer implements bot.Tx.
+func (tx *Tx) PutCommonAnswer(a bot.CommonAnswer) error {
+	return tx.put("answer of incident", tickets.ID(a.Incident), upsertAnswer, a)
+}
+
+// AddDraft implements bot.Tx.
+func (tx *Tx) AddDraft(d *bot.Draft) error { return tx.insert(&d.ID, insertDraft, d) }
+
+// UpdateDraft implements bot.Tx.
+func (tx *Tx) UpdateDraft(d bot.Draft) error {
+	return tx.put("draft", tickets.ID(d.ID), updateDraft, d)
+}
+
+// Draft implements bot.Tx.
+func (tx *Tx) Draft(id int64) (d bot.Draft, ok bool, err error) {
+	ok, err = tx.find(&d, selectDraft, id)
+	return d, ok, err
+}
+
+// DraftsOf implements bot.Tx.
+func (tx *Tx) DraftsOf(person tickets.ID) (list []bot.Draft, err error) {
+	return list, tx.all(&list, selectDraftsOf, person)
+}
+
+// DropDraft implements bot.Tx; a draft that is not there is no error.
+func (tx *Tx) DropDraft(id int64) error {
+	_, err := tx.exec("DELETE FROM draft WHERE id = $1", id)
+	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"permanence/bot"
 	"permanence/statuspage"
+	"permanence/tickets"
 )
 
 const canary = "canary-7f3a"
@@ -67,6 +68,97 @@ func TestIncidents(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// TestBesideIncidents: what stands between tickets and incidents, and drafts,
+// come back as they were put.
+func TestBesideIncidents(t *testing.T) {
+	forEachDialect(t, func(t *testing.T, s *Store) {
+		sc := newScene(t, s, "alice")
+		inc, other := fullIncident("one", 100), fullIncident("two", 200)
+		words := tickets.Entry{Kind: tickets.Note, Audience: tickets.Team, Body: canary}
+		d := bot.Draft{Person: 7, Verb: "incident.end", Number: 3, Body: canary, Lang: "fr", Seen: 4, Created: 5, Adapter: "a", Room: "r", Thread: "t"}
+		mustUpdate(t, s, func(tx *Tx) error {
+			if err := errors.Join(tx.AddIncident(&inc), tx.AddIncident(&other)); err != nil {
+				return err
+			}
+			words.Incident = tickets.ID(inc.ID)
+			tk := sc.ticket
+			tk.Incident, tk.First = tickets.ID(inc.ID), sc.first.ID
+			return errors.Join(tx.UpdateTicket(&tk), tx.AddEntry(&words, ""), tx.AddDraft(&d),
+				tx.PutAttachment(bot.Attachment{Incident: inc.ID, Ticket: tk.ID, Offered: 5}),
+				tx.PutAttachment(bot.Attachment{Incident: inc.ID, Ticket: tk.ID, Offered: 5, Answered: 6, Reply: 7}),
+				tx.PutCommonAnswer(bot.CommonAnswer{Incident: inc.ID, Entry: words.ID}),
+				tx.PutCommonAnswer(bot.CommonAnswer{Incident: inc.ID, Entry: words.ID, By: 8, Sent: 9}))
+		})
+		d.Delivery = 11
+		mustUpdate(t, s, func(tx *Tx) error { return tx.UpdateDraft(d) })
+		mustView(t, s, func(tx *Tx) error {
+			tks, err := tx.IncidentTickets(inc.ID)
+			if len(tks) != 1 || tks[0].ID != sc.ticket.ID {
+				t.Errorf("attached: %+v", tks)
+			}
+			none, err2 := tx.IncidentTickets(other.ID)
+			zero, err3 := tx.IncidentTickets(0)
+			if len(none)+len(zero) != 0 {
+				t.Errorf("attached to others: %+v %+v", none, zero)
+			}
+			want := bot.Attachment{Incident: inc.ID, Ticket: sc.ticket.ID, Offered: 5, Answered: 6, Reply: 7}
+			one, err4 := tx.Attachment(inc.ID, sc.ticket.ID)
+			list, err5 := tx.Attachments(inc.ID)
+			blank, err6 := tx.Attachment(other.ID, sc.ticket.ID)
+			if one != want || len(list) != 1 || list[0] != want || blank != (bot.Attachment{Incident: other.ID, Ticket: sc.ticket.ID}) {
+				t.Errorf("%+v %+v %+v", one, list, blank)
+			}
+			a, ok, err7 := tx.CommonAnswer(inc.ID)
+			_, no, err8 := tx.CommonAnswer(other.ID)
+			if a != (bot.CommonAnswer{Incident: inc.ID, Entry: words.ID, By: 8, Sent: 9}) || !ok || no {
+				t.Errorf("%+v %v %v", a, ok, no)
+			}
+			got, ok, err9 := tx.Draft(d.ID)
+			of, err10 := tx.DraftsOf(7)
+			if diff := cmp.Diff(d, got); diff != "" || !ok || len(of) != 1 || of[0] != d {
+				t.Errorf("draft: %s %+v", diff, of)
+			}
+			recent, err11 := tx.RecentRequests(sc.ticket.Desk, 0, 10)
+			if len(recent) != 1 || recent[0].Ticket != sc.ticket.ID || recent[0].Body != "Bonjour" || recent[0].Incident != tickets.ID(inc.ID) {
+				t.Errorf("recent: %+v", recent)
+			}
+			later, err12 := tx.RecentRequests(sc.ticket.Desk, 1<<60, 10)
+			elsewhere, err13 := tx.RecentRequests("nowhere", 0, 10)
+			if len(later)+len(elsewhere) != 0 {
+				t.Errorf("recent elsewhere: %+v %+v", later, elsewhere)
+			}
+			return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11, err12, err13)
+		})
+		mustUpdate(t, s, func(tx *Tx) error { return errors.Join(tx.DropDraft(d.ID), tx.DropDraft(999)) })
+		mustView(t, s, func(tx *Tx) error {
+			_, ok, err := tx.Draft(d.ID)
+			if ok {
+				t.Error("the draft is still there")
+			}
+			return err
+		})
+		// A draft's number is never used again: an old button must not publish a
+		// newer draft.
+		again := d
+		mustUpdate(t, s, func(tx *Tx) error { return tx.AddDraft(&again) })
+		if again.ID == d.ID {
+			t.Error("the number of a dropped draft came back")
+		}
+		if text := fmt.Sprintf("%+v", mustPublic(t, s, inc.ID)); strings.Contains(text, canary) {
+			t.Errorf("the team's words are public: %s", text)
+		}
+	})
+}
+
+func mustPublic(t *testing.T, s *Store, number int64) statuspage.PublicIncident {
+	t.Helper()
+	p, ok, err := s.Public().Incident(t.Context(), number)
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	return p
 }
 
 func TestPublicSourceGivesPublicColumnsAlone(t *testing.T) {

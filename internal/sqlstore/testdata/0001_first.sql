@@ -126,6 +126,7 @@ CREATE INDEX ticket_updated ON ticket (updated_at);
 CREATE INDEX ticket_requester ON ticket (requester, updated_at);
 CREATE INDEX ticket_requester_open ON ticket (requester, id) WHERE state <> 'closed';
 CREATE INDEX ticket_owner ON ticket (owner, updated_at) WHERE owner <> 0;
+CREATE INDEX ticket_incident ON ticket (incident, id) WHERE incident <> 0;
 
 CREATE TABLE participant (
 	ticket_id BIGINT NOT NULL REFERENCES ticket (id),
@@ -413,3 +414,43 @@ CREATE TABLE update_text (
 	edited_at BIGINT NOT NULL DEFAULT 0,
 	PRIMARY KEY (update_id, lang)
 );
+
+-- For the team alone. What was done about a ticket for the sake of an incident:
+-- the team was offered to attach it, it was answered when that had ended.
+-- Whether it is attached stands in the ticket.
+CREATE TABLE incident_ticket (
+	incident_id BIGINT NOT NULL REFERENCES incident (id),
+	ticket_id BIGINT NOT NULL REFERENCES ticket (id),
+	offered_at BIGINT NOT NULL DEFAULT 0,
+	answered_at BIGINT NOT NULL DEFAULT 0,
+	-- 0 where it could not be answered
+	reply_id BIGINT NOT NULL DEFAULT 0,
+	PRIMARY KEY (incident_id, ticket_id)
+);
+-- The one answer to all who asked about an incident; the words are an entry of
+-- the incident.
+CREATE TABLE incident_answer (
+	incident_id BIGINT PRIMARY KEY REFERENCES incident (id),
+	entry_id BIGINT NOT NULL REFERENCES entry (id),
+	sent_by BIGINT NOT NULL DEFAULT 0,
+	sent_at BIGINT NOT NULL DEFAULT 0
+);
+-- Announcements that were shown to their author and wait to be published; the
+-- words are those typed.
+CREATE TABLE draft (
+	id {{id}},
+	person BIGINT NOT NULL,
+	verb TEXT NOT NULL,
+	number BIGINT NOT NULL DEFAULT 0,
+	body TEXT NOT NULL,
+	lang TEXT NOT NULL,
+	-- of the incident when it was shown
+	seen_at BIGINT NOT NULL DEFAULT 0,
+	created_at BIGINT NOT NULL,
+	-- where it was shown, and by which delivery
+	adapter TEXT NOT NULL,
+	room TEXT NOT NULL,
+	thread TEXT NOT NULL DEFAULT '',
+	delivery_id BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX draft_person ON draft (person);
