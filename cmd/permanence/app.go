@@ -51,6 +51,7 @@ type App struct {
 	adapters map[string]chat.Adapter
 	bot      *bot.Bot
 	site     *statusweb.Site
+	mirror   *mirror      // nil: no copy of the page is kept
 	web      net.Listener // nil without web server
 	handler  http.Handler
 	control  net.Listener
@@ -90,21 +91,14 @@ func OpenApp(ctx context.Context, cfg *Loaded, log *slog.Logger) (_ *App, err er
 	if err != nil {
 		return nil, err
 	}
-	if a.site, err = a.statusSite(); err != nil {
+	if a.site, err = statusSite(cfg, a.store, catalog, log, cfg.plan.url+cfg.statusPath()); err != nil {
 		return nil, err
 	}
-	a.bot, err = bot.New(bot.Options{
-		Name: cfg.Name, Language: cfg.Language, Location: cfg.plan.location,
-		Store: a.store, Adapters: a.adapters,
-		Desks: cfg.plan.desks, Status: cfg.plan.status,
-		Commands: append(ticketcmd.Specs(), statuscmd.Specs()...),
-		Catalog:  catalog, Links: links, Inside: insideWords(cfg),
-		Changed:  a.site.Changed,
-		Log:      log,
-		MayStart: func() bool { return a.store.LeaseAge() < leaseStale },
-	})
-	if err != nil {
-		return nil, exitWith(exitUsage, err)
+	if err := a.openMirror(catalog); err != nil {
+		return nil, err
+	}
+	if err := a.openBot(ctx, catalog, links); err != nil {
+		return nil, err
 	}
 	if err := a.routes(routes, links, catalog); err != nil {
 		return nil, err
@@ -207,7 +201,7 @@ func (a *App) openAdapters(routes *http.ServeMux) error {
 	for _, c := range a.cfg.Adapters {
 		adapter, err := c.Config.open(chat.Env{
 			Name:  c.Name,
-			Rooms: a.cfg.plan.rooms[c.Name],
+			Rooms: a.cfg.plan.rooms[c.Name], Invites: a.cfg.plan.invites[c.Name],
 			State: a.store.State(c.Name),
 			Mux:   a.cfg.mux(routes, c.Name),
 			Log:   a.log.With("adapter", c.Name),
@@ -218,6 +212,26 @@ func (a *App) openAdapters(routes *http.ServeMux) error {
 		a.adapters[c.Name] = adapter
 	}
 	return nil
+}
+
+// openBot makes the engine of what is open already.
+func (a *App) openBot(ctx context.Context, catalog *i18n.Catalog, links page.Links) error {
+	restored, err := restoredAt(ctx, a.store)
+	if err != nil {
+		return exitWith(exitDatabase, err)
+	}
+	a.bot, err = bot.New(bot.Options{
+		Name: a.cfg.Name, Language: a.cfg.Language, Location: a.cfg.plan.location,
+		Store: a.store, Adapters: a.adapters,
+		Desks: a.cfg.plan.desks, Status: a.cfg.plan.status,
+		Commands: append(ticketcmd.Specs(), statuscmd.Specs()...),
+		Catalog:  catalog, Links: links, Inside: insideWords(a.cfg),
+		Changed:  a.pageChanged,
+		Restored: restored,
+		Log:      a.log,
+		MayStart: func() bool { return a.store.LeaseAge() < leaseStale },
+	})
+	return exitWith(exitUsage, err)
 }
 
 func configName(l *Loaded) string {
@@ -249,16 +263,7 @@ func (a *App) links(ctx context.Context) (page.Links, error) {
 			return page.Links{}, exitWith(exitDatabase, fmt.Errorf("store the secret of links: %w", err))
 		}
 	}
-	return page.Links{Base: a.cfg.plan.url, Status: a.cfg.plan.url + a.statusPath(), Secret: secret}, nil
-}
-
-// statusPath is where the status page stands: the top, but beside a
-// playground, which has the top.
-func (a *App) statusPath() string {
-	if len(a.world.playgrounds) > 0 {
-		return "/status"
-	}
-	return ""
+	return page.Links{Base: a.cfg.plan.url, Status: a.cfg.plan.url + a.cfg.statusPath(), Secret: secret}, nil
 }
 
 // Run runs until ctx ends, or until going on is impossible. First nothing new
@@ -283,10 +288,10 @@ func (a *App) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	ops := operations{cfg: a.cfg, store: a.store, bot: a.bot, adapters: a.adapters, names: a.cfg.Adapters.names()}
+	ops := operations{cfg: a.cfg, store: a.store, bot: a.bot, adapters: a.adapters, names: a.cfg.Adapters.names(), mirror: a.mirror, log: a.log}
 	serve(a.control, ops.handler())
 	if a.web != nil {
-		serve(a.web, a.handler)
+		serve(statusweb.Gathered(a.web), a.handler)
 		a.log.Info("serving pages", "address", a.web.Addr().String(), "url", a.cfg.plan.url)
 	}
 	// The bot runs until the listeners are closed.
@@ -306,6 +311,9 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.keepLease(ctx) })
 	group.Go(func() error { watchdog(ctx); return nil })
 	group.Go(func() error { return a.emptySpool(ctx) })
+	if a.mirror != nil {
+		group.Go(func() error { return a.mirror.run(ctx) })
+	}
 	notify("READY=1")
 	err := group.Wait()
 	stopServing() // the mailbox takes what leaves until the bot has ended
@@ -354,15 +362,6 @@ func (a *App) close() error {
 	}
 	a.control, a.web, a.store, a.lock, a.world = nil, nil, nil, nil, nil
 	return errors.Join(errs...)
-}
-
-// statusSite is the public page.
-func (a *App) statusSite() (*statusweb.Site, error) {
-	return statusweb.New(statusweb.Options{
-		Name: a.cfg.Name, Lang: a.cfg.plan.status.Language, Location: a.cfg.plan.location,
-		URL: a.cfg.plan.url + a.statusPath(), Source: a.store.Public(),
-		Components: a.cfg.plan.status.Components, Log: a.log.With("part", "status"),
-	})
 }
 
 // newToken is a short random name.

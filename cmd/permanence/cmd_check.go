@@ -63,8 +63,14 @@ func (e *environment) inspect(ctx context.Context, l *Loaded) ([]adapterFindings
 		own.Findings = append(own.Findings, finding(chat.OK, "running",
 			"Permanence tourne sur ces données.", "Permanence is running on this data.", "", ""))
 		own.Findings = append(own.Findings, checkWeb(ctx, l)...)
+		var state *mirrorState
+		if err := c.call(ctx, http.MethodGet, "/status/export", nil, &state); err != nil {
+			return nil, err
+		}
+		own.Findings = append(own.Findings, checkExport(l, state)...)
 		return append([]adapterFindings{own}, found...), nil
 	}
+	own.Findings = append(own.Findings, checkExport(l, nil)...)
 	db, store, err := checkDatabase(ctx, l)
 	own.Findings = append(own.Findings, db)
 	if err != nil {

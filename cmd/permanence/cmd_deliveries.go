@@ -19,11 +19,16 @@ func (e *environment) ask(cmd *cobra.Command, config, method, path string, query
 }
 
 // tell is ask with a body.
-func (e *environment) tell(cmd *cobra.Command, config, method, path string, query url.Values, body string, out any) (err error) {
+func (e *environment) tell(cmd *cobra.Command, config, method, path string, query url.Values, body string, out any) error {
 	l, err := loadOrEmbedded(config)
 	if err != nil {
 		return err
 	}
+	return e.tellLoaded(cmd, l, method, path, query, body, out)
+}
+
+// tellLoaded is tell where the configuration is read already.
+func (e *environment) tellLoaded(cmd *cobra.Command, l *Loaded, method, path string, query url.Values, body string, out any) (err error) {
 	if file, ok := strings.CutPrefix(l.Database, "sqlite:"); ok {
 		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 			return exitWith(exitDatabase, fmt.Errorf("there is no %s yet: `permanence serve` makes it", file))

@@ -37,19 +37,21 @@ type WebConfig struct {
 
 // DeskConfig is a team and its work.
 type DeskConfig struct {
-	Title        string            `yaml:"title"`
-	Language     string            `yaml:"language"`
-	Informal     bool              `yaml:"informal"`
-	Rooms        []string          `yaml:"rooms"`
-	Intakes      []IntakeConfig    `yaml:"intakes"`
-	Agents       []string          `yaml:"agents"`
-	Coordinators []string          `yaml:"coordinators"`
-	Hold         HoldConfig        `yaml:"hold"`
-	Acknowledge  AcknowledgeConfig `yaml:"acknowledge"`
-	Observe      bool              `yaml:"observe"`
-	Reopen       Duration          `yaml:"reopen"`
-	Claim        Duration          `yaml:"claim"`
-	SendEmoji    []string          `yaml:"send_emoji"`
+	Title        string         `yaml:"title"`
+	Language     string         `yaml:"language"`
+	Informal     bool           `yaml:"informal"`
+	Rooms        []string       `yaml:"rooms"`
+	Intakes      []IntakeConfig `yaml:"intakes"`
+	Agents       []string       `yaml:"agents"`
+	Coordinators []string       `yaml:"coordinators"`
+	// Invites are patterns, as adapter:account.
+	Invites     []string          `yaml:"invites"`
+	Hold        HoldConfig        `yaml:"hold"`
+	Acknowledge AcknowledgeConfig `yaml:"acknowledge"`
+	Observe     bool              `yaml:"observe"`
+	Reopen      Duration          `yaml:"reopen"`
+	Claim       Duration          `yaml:"claim"`
+	SendEmoji   []string          `yaml:"send_emoji"`
 }
 
 // HoldConfig is how long a message waits before it leaves.
@@ -75,19 +77,6 @@ type IntakeConfig struct {
 	Closed bool   `yaml:"closed"`
 }
 
-// StatusConfig is where incidents are told.
-type StatusConfig struct {
-	Rooms      []string          `yaml:"rooms"`
-	Components []ComponentConfig `yaml:"components"`
-	Language   string            `yaml:"language"`
-}
-
-// ComponentConfig is a part of the services that people know by name.
-type ComponentConfig struct {
-	ID   string `yaml:"id"`
-	Name string `yaml:"name"`
-}
-
 // Defaults is what holds where the file says nothing. A file must give name,
 // adapters and desks itself.
 func Defaults() Config {
@@ -96,6 +85,7 @@ func Defaults() Config {
 		Timezone: "Europe/Paris",
 		Database: "sqlite:permanence.db",
 		Web:      WebConfig{Listen: "127.0.0.1:8080"},
+		Status:   statusDefaults(),
 	}
 }
 
@@ -295,4 +285,5 @@ func (c *Config) absolute(dir string) {
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok && path != "" && !filepath.IsAbs(path) {
 		c.Database = "sqlite:" + filepath.Join(dir, path)
 	}
+	c.Status.Export.absolute(dir)
 }

@@ -13,6 +13,7 @@ import (
 
 	"permanence/bot"
 	"permanence/bot/chat"
+	"permanence/statuspage"
 )
 
 const exampleFile = "../../config.example.yaml"
@@ -68,12 +69,29 @@ func TestExampleLoads(t *testing.T) {
 			{Place: chat.Place{Adapter: "matrix", Room: "#entraide:example.org"}, Opens: bot.OnMention},
 		},
 		Agents:   []bot.AccountRef{{Adapter: "tchat", Handle: "camille"}, {Adapter: "essai", Handle: "camille"}},
+		Invites:  []bot.AccountRef{{Adapter: "matrix", Handle: "@*:example.org"}},
 		HoldMail: 30 * time.Second, HoldChat: 15 * time.Second, HoldOthers: 2 * time.Minute,
 		AckMail: true, AckChat: true, AckAfter: 5 * time.Minute, Hours: "le soir, du lundi au jeudi",
 		Reopen: 30 * 24 * time.Hour, Claim: 72 * time.Hour, SendEmoji: []string{"✅"},
 	}}
 	if diff := cmp.Diff(want, l.plan.desks); diff != "" {
 		t.Errorf("desks (-want +got):\n%s", diff)
+	}
+	policy := statuspage.DefaultPolicy()
+	status := bot.Status{
+		Rooms:      []chat.Place{{Adapter: "essai", Room: "etat"}, {Adapter: "irc", Room: "#asso"}},
+		Components: statuspage.Components{{ID: "mail", Name: "Messagerie"}, {ID: "web", Name: "Hébergement web"}},
+		Language:   "fr", Policy: &policy,
+	}
+	if diff := cmp.Diff(status, l.plan.status); diff != "" {
+		t.Errorf("the example does not have the defaults of status (-want +got):\n%s", diff)
+	}
+	if want := (ExportConfig{Folder: filepath.Join(abs(t, "../.."), "etat"), URL: "https://etat.example.org", Timeout: Duration(time.Minute),
+		Push: []string{"rsync", "-a", "--delete", "./", "web@mirror.example.org:/srv/etat/"}}); !reflect.DeepEqual(l.Status.Export, want) {
+		t.Errorf("export: %+v, want %+v", l.Status.Export, want)
+	}
+	if diff := cmp.Diff([]string{"fr", "en"}, l.plan.languages); diff != "" {
+		t.Errorf("languages (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"entraide", "equipe", "etat"}, slices.Sorted(slices.Values(l.plan.rooms["essai"]))); diff != "" {
 		t.Errorf("rooms of essai (-want +got):\n%s", diff)
@@ -169,6 +187,37 @@ func TestPartOfNestedDefaults(t *testing.T) {
 	}
 }
 
+// TestStatusKeys: each key reaches what it is for.
+func TestStatusKeys(t *testing.T) {
+	l, err := parse(t, minimal+`status:
+  preview: true
+  work: {creation: false, end: false}
+  reminders: {before: 10m, repeat: 0s, quiet: none}
+  export: {folder: site, push: [./push.sh, ./]}
+`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (statuspage.Policy{DayBefore: true, AtStart: true, Lead: 10 * time.Minute}); *l.plan.status.Policy != want {
+		t.Errorf("policy %+v, want %+v", *l.plan.status.Policy, want)
+	}
+	if !l.plan.status.Preview {
+		t.Error("no preview")
+	}
+	if e, here := l.Status.Export, abs(t, "."); e.Folder != filepath.Join(here, "site") || e.Push[0] != filepath.Join(here, "push.sh") || e.Push[1] != "./" || e.Timeout != Duration(time.Minute) {
+		t.Errorf("export %+v", e)
+	}
+	l, err = parse(t, minimal+"status: {reminders: {quiet: 23:30 - 06:15}}\n", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := statuspage.DefaultPolicy()
+	want.Quiet = statuspage.Quiet{From: 23*time.Hour + 30*time.Minute, Until: 6*time.Hour + 15*time.Minute}
+	if *l.plan.status.Policy != want {
+		t.Errorf("policy %+v, want %+v", *l.plan.status.Policy, want)
+	}
+}
+
 func TestWrongConfigurations(t *testing.T) {
 	replace := func(old, new string) string {
 		if !strings.Contains(minimal, old) {
@@ -186,6 +235,7 @@ permanence.yaml: desks: is missing: at least one desk is needed, with its rooms 
 		{"a key twice", minimal + "name: Again\n", `permanence.yaml:9:1: mapping key "name" already defined at [1:1]`},
 		{"unknown key at the top", minimal + "languages: fr\n", `permanence.yaml:9:1: languages: unknown key "languages": did you mean "language"?`},
 		{"unknown key nowhere near", minimal + "colour: red\n", `permanence.yaml:9:1: colour: unknown key "colour": expected one of name, language, timezone, database, web, adapters, desks, status`},
+		{"a pattern that is none", minimal + "    invites: [\"tchat:[\"]\n", `permanence.yaml:9:15: desks.support.invites[0]: "[": expected adapter:account, where * stands for anything, such as "matrix:@*:example.org"`},
 		{"unknown key in a desk", minimal + "    agent: []\n", `permanence.yaml:9:5: desks.support.agent: unknown key "agent": did you mean "agents"?`},
 		{"unknown key in an adapter", replace("listen: {smtp:", "listen: {smpt:"), `permanence.yaml:3:32: adapters.mail.listen.smpt: unknown key "smpt": did you mean "smtp"?`},
 		{"a list where a text should be", replace("name: Test", "name: [Test]"), `permanence.yaml:1:7: name: expected a text`},
@@ -218,6 +268,20 @@ permanence.yaml: desks: is missing: at least one desk is needed, with its rooms 
 		{"a playground for the whole world", minimal + "web: {listen: \"0.0.0.0:80\"}\n", `permanence.yaml:9:15: web.listen: "0.0.0.0:80": the playground lets anybody act as anybody, so beside it only an address of this machine is possible, such as 127.0.0.1:8080`},
 		{"not a web address", minimal + "web: {url: aide.example.org}\n", `permanence.yaml:9:12: web.url: "aide.example.org": expected an address such as https://aide.example.org`},
 		{"a component twice", minimal + "status: {components: [{id: web, name: Web}, {id: web, name: Sites}]}\n", `permanence.yaml:9:50: status.components[1].id: "web" is used twice`},
+		{"a language twice", minimal + "status: {languages: [fr, fr]}\n", `permanence.yaml:9:26: status.languages[1]: "fr" is there twice`},
+		{"a language that there is not", minimal + "status: {languages: [fr, de]}\n", `permanence.yaml:9:26: status.languages[1]: "de": expected fr or en`},
+		{"languages without the first one", minimal + "status: {languages: [en]}\n", `permanence.yaml:9:21: status.languages: announcements are written in fr first (status.language): name it here too, such as [fr, en]`},
+		{"no stretch of the day", minimal + "status: {reminders: {quiet: 22h-7h}}\n", `permanence.yaml:9:29: status.reminders.quiet: expected two times of day such as "22:00-07:00", or none`},
+		{"a stretch without length", minimal + "status: {reminders: {quiet: \"22:00-22:00\"}}\n", `permanence.yaml:9:29: status.reminders.quiet: expected two times of day such as "22:00-07:00", or none`},
+		{"a reminder far before", minimal + "status: {reminders: {before: 2d}}\n", `permanence.yaml:9:30: status.reminders.before: a promised word is at most some hours away: expected 24h at most, such as 5m`},
+		{"reminders without end", minimal + "status: {reminders: {repeat: 5s}}\n", `permanence.yaml:9:30: status.reminders.repeat: expected 1m at least, such as 1h; or 0s for never`},
+		{"a push of nothing", minimal + "status: {export: {push: [rsync]}}\n", `permanence.yaml:9:25: status.export.push: status.export.folder is missing: expected the folder into which the page is written`},
+		{"a command for a shell", minimal + "status: {export: {folder: x, push: [\"rsync -a ./ web:/srv\"]}}\n", `permanence.yaml:9:36: status.export.push: there is no shell: expected a program, then each of its arguments on its own, such as ["rsync", "-a", "./", "web:/srv"]`},
+		{"a command as a text", minimal + "status: {export: {folder: x, push: rsync -a}}\n", `permanence.yaml:9:36: status.export.push: expected a list, such as ["one", "two"]`},
+		{"no program", minimal + "status: {export: {folder: x, push: [\"\"]}}\n", `permanence.yaml:9:37: status.export.push[0]: expected a program, then each of its arguments on its own, such as ["rsync", "-a", "--delete", "./", "web@mirror.example.org:status/"]`},
+		{"no time for it", minimal + "status: {export: {folder: x, timeout: 0s}}\n", `permanence.yaml:9:39: status.export.timeout: expected between 1s and 1h, such as 60s`},
+		{"not an address", minimal + "status: {export: {folder: x, url: etat.example.org}}\n", `permanence.yaml:9:35: status.export.url: "etat.example.org": expected an address such as https://etat.example.org`},
+		{"an export that has no address", minimal + "web: {listen: none}\nstatus: {export: {folder: x}}\n", `permanence.yaml:10:18: status.export.url: is missing: without a web server (web.listen: none), expected the address at which people read the files, such as https://etat.example.org`},
 		{"several at once", replace("name: Test", "name: \"\"") + "language: de\n", `
 permanence.yaml:1:7: name: is missing: expected the name of the association, as people outside know it
 permanence.yaml:9:11: language: "de": expected fr or en`},

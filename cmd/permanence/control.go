@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -66,7 +67,7 @@ func connect(ctx context.Context, l *Loaded, log *slog.Logger) (*client, error) 
 	if err != nil {
 		return nil, errors.Join(exitWith(exitDatabase, err), lock.unlock())
 	}
-	ops := operations{cfg: l, store: store}
+	ops := operations{cfg: l, store: store, log: log}
 	return &client{
 		http:  &http.Client{Transport: inProcess{ops.handler()}},
 		close: func() error { return errors.Join(store.Close(), lock.unlock()) },
@@ -113,7 +114,12 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		if err != nil {
 			return fmt.Errorf("ask the running permanence: %w", err)
 		}
-		return errors.New(strings.TrimSpace(string(text)))
+		err = errors.New(strings.TrimSpace(string(text)))
+		code, bad := strconv.Atoi(resp.Header.Get(exitHeader))
+		if bad != nil {
+			code = exitFailure
+		}
+		return exitWith(code, err)
 	}
 	if out == nil {
 		return nil

@@ -17,6 +17,7 @@ import (
 	"permanence/bot/chat"
 	"permanence/bot/page"
 	"permanence/internal/i18n"
+	statusweb "permanence/statuspage/web"
 )
 
 // newServer makes an HTTP server whose requests end with ctx.
@@ -28,6 +29,7 @@ func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Serv
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       statusweb.WithConn,
 		ErrorLog:          slog.NewLogLogger(log.With("part", "web").Handler(), slog.LevelDebug),
 	}
 }
@@ -51,7 +53,7 @@ func (a *App) routes(mux *http.ServeMux, links page.Links, catalog *i18n.Catalog
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /metrics", a.metrics())
-	if path := a.statusPath(); path != "" {
+	if path := a.cfg.statusPath(); path != "" {
 		mux.Handle(path+"/", http.StripPrefix(path, a.site))
 	} else {
 		mux.Handle("/", a.site)
@@ -131,6 +133,12 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 		}
 		lines.WriteByte('\n')
 	}
+	if a.mirror != nil {
+		// Requests are answered and nothing is lost: it is told, and no more.
+		if s := a.mirror.stands(); s.Failing != 0 {
+			fmt.Fprintf(&lines, "status export: failing (%s)\n", s.Reason.In(a.cfg.Language))
+		}
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	if !ok {
@@ -198,6 +206,11 @@ func (a *App) metrics() http.HandlerFunc {
 				up = 1
 			}
 			gauge(fmt.Sprintf("permanence_adapter_up{adapter=%q}", h.Adapter), up)
+		}
+		if a.mirror != nil {
+			s := a.mirror.stands()
+			gauge("permanence_status_export_failures", s.Tries)
+			gauge("permanence_status_export_done_timestamp_seconds", int(s.Done/1000))
 		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		set.WritePrometheus(w)

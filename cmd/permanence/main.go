@@ -89,8 +89,8 @@ found problems.`,
 	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "text", "format of the log on standard error: text or json")
 	root.PersistentFlags().BoolVarP(&e.verbose, "verbose", "v", false, "log more")
 	_ = root.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
-	root.AddCommand(e.demoCommand(), e.serveCommand(), e.initCommand(), e.checkCommand(), e.asideCommand(),
-		e.deliveriesCommand(), e.mailInCommand(), e.mattermostCommand(), e.matrixCommand(), e.backupCommand(), e.versionCommand())
+	root.AddCommand(e.demoCommand(), e.serveCommand(), e.initCommand(), e.checkCommand(), e.incidentCommand(), e.maintenanceCommand(), e.statusCommand(), e.asideCommand(),
+		e.deliveriesCommand(), e.mailInCommand(), e.mattermostCommand(), e.matrixCommand(), e.backupCommand(), e.restoredCommand(), e.versionCommand())
 	return root
 }
 

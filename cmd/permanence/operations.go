@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strconv"
@@ -25,6 +26,8 @@ type operations struct {
 	bot      *bot.Bot
 	adapters map[string]chat.Adapter
 	names    []string // of adapters, in the order of the configuration
+	mirror   *mirror  // nil where no copy of the page is kept
+	log      *slog.Logger
 }
 
 // asideItem is an event that waits for a person.
@@ -72,6 +75,9 @@ type adapterFindings struct {
 
 const listLimit = 200
 
+// exitHeader says which exit code an error is worth.
+const exitHeader = "Permanence-Exit"
+
 // handler answers operations as JSON; an error is a sentence.
 func (o operations) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -79,6 +85,7 @@ func (o operations) handler() http.Handler {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			out, err := f(r.Context(), r)
 			if err != nil {
+				w.Header().Set(exitHeader, strconv.Itoa(codeOf(err)))
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
@@ -92,9 +99,15 @@ func (o operations) handler() http.Handler {
 	handle("GET /deliveries", o.deliveries)
 	handle("GET /check", o.check)
 	handle("POST /backup", o.backup)
+	handle("POST /status/export", o.statusExport)
+	handle("GET /status/export", o.mirrorState)
+	handle("POST /incident", o.incident)
+	handle("GET /incident/report", o.yearReport)
 	handle("POST /mattermost/commands", o.installCommands)
 	handle("POST /matrix/recovery-key", o.recoveryKey)
-	handle("POST /matrix/restored", o.restored)
+	handle("POST /restored", o.restored)
+	handle("POST /matrix/verify", o.verify)
+	handle("POST /matrix/verify/answer", o.verifyAnswer)
 	return mux
 }
 
@@ -140,9 +153,8 @@ func (o operations) retry(ctx context.Context, r *http.Request) (any, error) {
 	return struct{}{}, err
 }
 
-// writeAlone writes without a running program; with PostgreSQL it makes sure
-// that none runs elsewhere.
-func (o operations) writeAlone(ctx context.Context, f func(bot.Tx) error) error {
+// takeLease makes sure, with PostgreSQL, that no program runs elsewhere.
+func (o operations) takeLease(ctx context.Context) error {
 	ok, err := o.store.TakeLease(ctx, leaseLife)
 	if err != nil {
 		return err
@@ -150,6 +162,14 @@ func (o operations) writeAlone(ctx context.Context, f func(bot.Tx) error) error 
 	if !ok {
 		leader, _, err := o.store.Leader(ctx)
 		return errors.Join(&runningError{data: "this PostgreSQL database", who: leader.Holder}, err)
+	}
+	return nil
+}
+
+// writeAlone writes without a running program.
+func (o operations) writeAlone(ctx context.Context, f func(bot.Tx) error) error {
+	if err := o.takeLease(ctx); err != nil {
+		return err
 	}
 	return errors.Join(o.store.Update(ctx, f), o.store.ReleaseLease(ctx))
 }

@@ -13,7 +13,6 @@ import (
 
 	"permanence/bot"
 	"permanence/bot/chat"
-	"permanence/statuspage"
 )
 
 // plan is a configuration in the words of the engine.
@@ -23,9 +22,13 @@ type plan struct {
 	status   bot.Status
 	// rooms are the rooms that each adapter is to join.
 	rooms map[string][]string
+	// invites are the accounts that each adapter lets invite it.
+	invites map[string][]string
 	// sides tell what each room is for.
 	sides map[chat.Place]roomUse
-	url   string // of our pages, without a slash at its end; empty without web server
+	// languages are those in which every word on the page is to be written.
+	languages []string
+	url       string // of our pages, without a slash at its end; empty without web server
 }
 
 // roomUse is what a room is for, and where the file says so.
@@ -83,7 +86,7 @@ func under(key []any, more ...any) []any { return append(slices.Clone(key), more
 
 // makePlan checks what one key cannot know of the others.
 func makePlan(c *Config, d *document) (plan, error) {
-	pl := &planner{c: c, d: d, p: plan{rooms: map[string][]string{}, sides: map[chat.Place]roomUse{}}}
+	pl := &planner{c: c, d: d, p: plan{rooms: map[string][]string{}, invites: map[string][]string{}, sides: map[chat.Place]roomUse{}}}
 	if strings.TrimSpace(c.Name) == "" {
 		pl.wrong([]any{"name"}, `is missing: expected the name of the association, as people outside know it`)
 	}
@@ -198,6 +201,13 @@ func (pl *planner) desk(c *namedDesk) {
 	}
 	desk.Agents = pl.accounts(under(key, "agents"), c.Agents)
 	desk.Coordinators = pl.accounts(under(key, "coordinators"), c.Coordinators)
+	desk.Invites = pl.accounts(under(key, "invites"), c.Invites)
+	for i, ref := range desk.Invites {
+		if chat.CheckPattern(ref.Handle) != nil {
+			pl.wrong(under(key, "invites", i), `%q: expected adapter:account, where * stands for anything, such as "matrix:@*:example.org"`, ref.Handle)
+		}
+		pl.p.invites[ref.Adapter] = append(pl.p.invites[ref.Adapter], ref.Handle)
+	}
 	for i, e := range c.SendEmoji {
 		if strings.TrimSpace(e) == "" {
 			pl.wrong(under(key, "send_emoji", i), `expected an emoji, such as "✅"`)
@@ -294,33 +304,4 @@ func (pl *planner) accounts(key []any, list []string) []bot.AccountRef {
 		refs = append(refs, bot.AccountRef{Adapter: p.Adapter, Handle: p.Room})
 	}
 	return refs
-}
-
-func (pl *planner) status() {
-	c := pl.c.Status
-	pl.language([]any{"status", "language"}, c.Language, true)
-	pl.p.status.Language = c.Language
-	if c.Language == "" {
-		pl.p.status.Language = pl.c.Language
-	}
-	for i, room := range c.Rooms {
-		key := []any{"status", "rooms", i}
-		if p, ok := pl.room(key, room, roomUse{side: "status", key: key, public: true}); ok {
-			pl.p.status.Rooms = append(pl.p.status.Rooms, p)
-		}
-	}
-	seen := map[string]bool{}
-	for i, comp := range c.Components {
-		key := []any{"status", "components", i}
-		switch {
-		case !isName(comp.ID):
-			pl.wrong(under(key, "id"), "%q: expected lower-case letters, digits and -, such as web", comp.ID)
-		case seen[comp.ID]:
-			pl.wrong(under(key, "id"), "%q is used twice", comp.ID)
-		case strings.TrimSpace(comp.Name) == "":
-			pl.wrong(under(key, "name"), "is missing: expected the name that people know, such as Messagerie")
-		}
-		seen[comp.ID] = true
-		pl.p.status.Components = append(pl.p.status.Components, statuspage.Component{ID: comp.ID, Name: comp.Name})
-	}
 }

@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"answers": answersCmd,
 			"mode":    mode,
+			"tells":   tells,
 		},
 	})
 }
@@ -73,6 +74,21 @@ func answersCmd(ts *testscript.TestScript, neg bool, args []string) {
 		<-time.After(20 * time.Millisecond)
 	}
 	ts.Fatalf("nothing listens on %s", path)
+}
+
+// tells program args…: runs it until it says nothing of waiting ("⏳").
+func tells(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: tells program args…")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		ts.Check(ts.Exec(args[0], args[1:]...))
+		if !strings.Contains(ts.ReadFile("stdout"), "⏳") {
+			return
+		}
+	}
+	ts.Fatalf("it still waits:\n%s", ts.ReadFile("stdout"))
 }
 
 // mode OCTAL FILE: the file has these rights.

@@ -36,6 +36,8 @@ func main() {
 	report("chromium", path, err)
 	path, err = testservers.FindNgIRCd()
 	report("ngircd", path, err)
+	path, err = testservers.FindNio(ctx)
+	report("matrix-nio for", path, err)
 	if !ok {
 		os.Exit(1)
 	}
