@@ -95,7 +95,11 @@ func (r *runner) session(ctx context.Context, pause *backoff.ExponentialBackOff)
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	var aside sync.WaitGroup
+	defer func() {
+		stop()
+		aside.Wait()
+	}()
 	since, then, err := r.since(ctx, l)
 	if err != nil {
 		return err
@@ -106,11 +110,17 @@ func (r *runner) session(ctx context.Context, pause *backoff.ExponentialBackOff)
 	if err := r.askIgnored(ctx, l); err != nil {
 		return r.checkToken(l, err)
 	}
-	connected, first := false, true
-	for {
+	if l.vault != nil {
+		aside.Go(func() { l.vault.keep(ctx) })
+	}
+	connected, first, rounds := false, true, 0
+	for catching := true; ; {
 		patience := r.patience
-		if first {
+		switch {
+		case first:
 			patience = 0
+		case catching:
+			patience = calm
 		}
 		answer, err := l.sync(ctx, since, patience)
 		if err != nil {
@@ -132,7 +142,7 @@ func (r *runner) session(ctx context.Context, pause *backoff.ExponentialBackOff)
 			}
 		}
 		now := time.Now()
-		got, err := r.receive(ctx, l, answer, since, then, first)
+		got, err := r.receive(ctx, l, answer, since, then, first, catching)
 		if err != nil {
 			return r.checkToken(l, err)
 		}
@@ -151,15 +161,24 @@ func (r *runner) session(ctx context.Context, pause *backoff.ExponentialBackOff)
 		for _, errand := range got.after {
 			r.errands.Go(func() { errand(ctx) })
 		}
-		if first {
+		if rounds++; catching && (!first && len(got.events) == 0 || rounds > calmRounds) {
 			if err := r.tell(ctx, chat.CaughtUp, chat.Text{}); err != nil {
 				return err
 			}
 			pause.Reset()
-			first = false
+			catching = false
 		}
+		first = false
 	}
 }
+
+// A server has taken a message before its syncs bring it: Dendrite, which is
+// busy, by up to some hundred milliseconds. We have caught up when a sync that
+// waits so long brings nothing, or in a busy room after so many.
+const (
+	calm       = 200 * time.Millisecond
+	calmRounds = 10
+)
 
 // checkToken forgets a link whose token is gone, so that the next session logs
 // in anew.

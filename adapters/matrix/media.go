@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,14 +48,39 @@ func (a *Adapter) Open(ctx context.Context, f chat.FileRef) (io.ReadCloser, erro
 		a.tokenGone(l, err)
 		return nil, failure(err, f.Name)
 	}
-	if ref.Sealed == nil {
-		return resp.Body, nil
+	body := resp.Body
+	if ref.Sealed != nil {
+		if body, err = unseal(ref.Sealed, resp.Body); err != nil {
+			return nil, errors.Join(err, resp.Body.Close())
+		}
 	}
-	clear, err := unseal(ref.Sealed, resp.Body)
-	if err != nil {
-		return nil, errors.Join(err, resp.Body.Close())
+	return honest(body, f.Type)
+}
+
+// honest refuses a file that is plainly something else than it says: what is
+// shown as a picture must not be a page with a script in it. What cannot be
+// told is let through.
+func honest(body io.ReadCloser, claimed string) (io.ReadCloser, error) {
+	const sniffed = 512 // all that http.DetectContentType looks at
+	head := bufio.NewReaderSize(body, sniffed)
+	start, err := head.Peek(sniffed)
+	if err != nil && err != io.EOF {
+		return nil, errors.Join(err, body.Close())
 	}
-	return clear, nil
+	kind, _, _ := strings.Cut(claimed, "/")
+	is, _, _ := strings.Cut(http.DetectContentType(start), ";")
+	switch kind {
+	case "image", "audio", "video":
+		switch is {
+		case "text/html", "application/pdf", "application/postscript", "application/zip", "application/x-gzip", "application/x-rar-compressed", "application/wasm":
+			return nil, errors.Join(refuse(chat.Permanent,
+				"ce fichier se dit "+claimed+" mais il est "+is, "this file says to be "+claimed+" but it is "+is), body.Close())
+		}
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{head, body}, nil
 }
 
 // upload puts a file on the server and makes the message that shows it.

@@ -32,8 +32,9 @@ func (b *bounded[K, V]) put(k K, v V) {
 	b.items[k] = v
 }
 
-// author is who said an event, and in which thread.
+// author is who said an event, and where.
 type author struct {
+	room   id.RoomID
 	sender id.UserID
 	thread id.EventID
 }
@@ -61,20 +62,22 @@ func newMemory() *memory {
 	}
 }
 
-func (m *memory) saw(event id.EventID, by id.UserID, thread id.EventID) {
+func (m *memory) saw(room id.RoomID, event id.EventID, by id.UserID, thread id.EventID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.authors.put(event, author{by, thread})
+	m.authors.put(event, author{room, by, thread})
 	if thread != "" {
 		m.latest.put(thread, event)
 	}
 }
 
-func (m *memory) author(event id.EventID) (author, bool) {
+// author gives who said an event of a room. What names an event of another
+// room names nothing.
+func (m *memory) author(room id.RoomID, event id.EventID) (author, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a, ok := m.authors.items[event]
-	return a, ok
+	return a, ok && a.room == room
 }
 
 // lastOf gives the last message that we know of in a thread; the root where we

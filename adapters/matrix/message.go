@@ -25,6 +25,9 @@ func (rd *reading) message(ctx context.Context, evt *event.Event, backlog bool) 
 	case "m.poll.start", event.EventUnstablePollStart.Type:
 		return rd.polled(ctx, evt, backlog), nil
 	}
+	if isVerification(evt.Type.Type) && rd.l.vault != nil {
+		rd.l.vault.overhear(evt)
+	}
 	return nil, nil
 }
 
@@ -64,6 +67,9 @@ func (rd *reading) said(ctx context.Context, evt *event.Event, backlog bool) (ch
 		content = &event.MessageEventContent{MsgType: event.MsgText, Body: strangeBody}
 	}
 	if content.MsgType == event.MsgVerificationRequest {
+		if rd.l.vault != nil && content.To == rd.l.me {
+			rd.l.vault.overhear(evt)
+		}
 		return nil, nil
 	}
 	if target := content.RelatesTo.GetReplaceID(); target != "" {
@@ -74,13 +80,16 @@ func (rd *reading) said(ctx context.Context, evt *event.Event, backlog bool) (ch
 	if root := content.RelatesTo.GetThreadParent(); isID(root) {
 		meta.Thread = string(root)
 	}
-	rd.seen.saw(evt.ID, evt.Sender, id.EventID(meta.Thread))
+	rd.seen.saw(evt.RoomID, evt.ID, evt.Sender, id.EventID(meta.Thread))
 	p := &chat.Posted{Meta: meta}
 	if to := content.RelatesTo.GetNonFallbackReplyTo(); meta.Thread == "" && isID(to) {
 		p.ReplyTo = string(to)
 	}
 	w := rd.read(content, evt.Type == event.EventSticker, meta.From.Name)
 	p.Text, p.Files, p.MentionsUs, p.Mentions = w.text, w.files, w.us, w.others
+	if p.Text == "" && len(p.Files) == 0 && !p.MentionsUs {
+		p.Text = strangeBody // there is something, and nobody should wonder what
+	}
 	if meta.From.Self {
 		m := markOf(evt)
 		if p.Key = m.Key; m.Key != "" {
@@ -91,10 +100,17 @@ func (rd *reading) said(ctx context.Context, evt *event.Event, backlog bool) (ch
 }
 
 // doubtful tells whether the keys of an encrypted message are those of no
-// device of its sender: the server may have put another name to them.
+// device of its sender, or come from the backup: the server may have put
+// another name to them.
 func doubtful(evt *event.Event) bool {
-	trust := evt.Mautrix.TrustState
-	return evt.Mautrix.WasEncrypted && (trust == id.TrustStateUnknownDevice || trust == id.TrustStateDeviceKeyMismatch)
+	if !evt.Mautrix.WasEncrypted {
+		return false
+	}
+	switch evt.Mautrix.TrustState {
+	case id.TrustStateUnknownDevice, id.TrustStateDeviceKeyMismatch, id.TrustStateBackup:
+		return true
+	}
+	return false
 }
 
 // strangeBody stands for a message whose content is not what the
@@ -104,7 +120,7 @@ const strangeBody = "[Matrix : message illisible / malformed message]"
 // authorOf tells who said a message: from memory, else from the server. False
 // where there is none such in the room.
 func (rd *reading) authorOf(ctx context.Context, rid id.RoomID, target id.EventID) (author, bool, error) {
-	if by, ok := rd.seen.author(target); ok {
+	if by, ok := rd.seen.author(rid, target); ok {
 		return by, true, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -118,8 +134,8 @@ func (rd *reading) authorOf(ctx context.Context, rid id.RoomID, target id.EventI
 	case evt.RoomID != rid || evt.ID != target:
 		return author{}, false, nil
 	}
-	by := author{sender: evt.Sender, thread: threadOf(evt)}
-	rd.seen.saw(target, by.sender, "")
+	by := author{room: rid, sender: evt.Sender, thread: threadOf(evt)}
+	rd.seen.saw(rid, target, by.sender, by.thread)
 	return by, true, nil
 }
 
@@ -179,7 +195,7 @@ func (rd *reading) reacted(ctx context.Context, evt *event.Event, backlog bool) 
 		return nil, err
 	}
 	meta := rd.meta(ctx, evt, backlog)
-	if by, ok := rd.seen.author(target); ok {
+	if by, ok := rd.seen.author(evt.RoomID, target); ok {
 		meta.Thread = string(by.thread)
 	}
 	return &chat.Reacted{Meta: meta, Target: string(target), Emoji: shown}, nil
@@ -220,14 +236,49 @@ func (rd *reading) redacted(ctx context.Context, evt *event.Event, backlog bool)
 	}
 	if ok {
 		if x.By != evt.Sender { // a moderator's doing: it is gone all the same
+			if !rd.moderates(ctx, evt.RoomID, evt.Sender) {
+				return nil, nil
+			}
 			meta.From = rd.account(ctx, rd.l, evt.RoomID, x.By)
 		}
 		return &chat.Unreacted{Meta: meta, Target: string(x.Target), Emoji: x.Key}, nil
 	}
-	if by, ok := rd.seen.author(target); ok {
-		meta.Thread = string(by.thread)
+	by, ok, err := rd.authorOf(ctx, evt.RoomID, target)
+	if err != nil {
+		return nil, err
 	}
+	if !ok || by.sender != evt.Sender && !rd.moderates(ctx, evt.RoomID, evt.Sender) {
+		rd.log.Warn("somebody takes back what is not theirs; it is ignored", "room", evt.RoomID, "event", evt.ID, "by", evt.Sender)
+		return nil, nil
+	}
+	meta.Thread = string(by.thread)
 	return &chat.Deleted{Meta: meta, Target: string(target)}, nil
+}
+
+// moderates tells whether somebody may take back what others said
+// (https://spec.matrix.org/v1.13/client-server-api/#redactions). Servers check
+// that, not all of them before they tell of it.
+func (rd *reading) moderates(ctx context.Context, rid id.RoomID, user id.UserID) bool {
+	levels := rd.book.look(rid).levels
+	if levels == nil {
+		levels = new(event.PowerLevelsEventContent)
+		if err := rd.l.stateOf(ctx, rid, event.StatePowerLevels, levels); err != nil {
+			rd.log.Info("rights in a room cannot be learned", "room", rid, "err", err)
+			return false
+		}
+		rd.book.update(rid, func(x *room) { x.levels = levels })
+	}
+	if levels.GetUserLevel(user) >= levels.Redact() {
+		return true
+	}
+	// Since room version 12 who made a room may do everything there.
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	create, err := rd.l.client.FullStateEvent(ctx, rid, event.StateCreate, "")
+	if err != nil || create.Content.ParseRaw(event.StateCreate) != nil && create.Content.Parsed == nil {
+		return false
+	}
+	return (&event.PowerLevelsEventContent{CreateEvent: create}).GetUserLevel(user) >= levels.Redact()
 }
 
 // pollStart is a question with answers, by MSC3381 and as it is stable.
@@ -282,7 +333,7 @@ func (rd *reading) polled(ctx context.Context, evt *event.Event, backlog bool) c
 	}
 	meta := rd.meta(ctx, evt, backlog)
 	meta.Thread = string(threadOf(evt))
-	rd.seen.saw(evt.ID, evt.Sender, id.EventID(meta.Thread))
+	rd.seen.saw(evt.RoomID, evt.ID, evt.Sender, id.EventID(meta.Thread))
 	return &chat.Posted{Meta: meta, Text: clipped(text)}
 }
 

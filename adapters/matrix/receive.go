@@ -34,10 +34,10 @@ type reading struct {
 	batch   *batch
 }
 
-// receive makes events of an answer. An error means that the same answer has
+// receive makes events of an answer; backlog is set while we catch up. An error means that the same answer has
 // to be asked for again.
-func (r *runner) receive(ctx context.Context, l *link, answer *syncAnswer, since string, then time.Time, first bool) (*batch, error) {
-	rd := &reading{runner: r, l: l, since: since, then: then, first: first, backlog: first, batch: new(batch)}
+func (r *runner) receive(ctx context.Context, l *link, answer *syncAnswer, since string, then time.Time, first, backlog bool) (*batch, error) {
+	rd := &reading{runner: r, l: l, since: since, then: then, first: first, backlog: backlog, batch: new(batch)}
 	for _, evt := range r.decodeAll(answer.AccountData.Events, "") {
 		rd.accountData(evt)
 	}
@@ -356,8 +356,14 @@ func (rd *reading) fact(ctx context.Context, evt *event.Event) error {
 			return rd.encrypted(ctx, evt.RoomID, content)
 		}
 	case *event.PowerLevelsEventContent:
+		if *evt.StateKey != "" {
+			return nil
+		}
 		rd.book.update(evt.RoomID, func(x *room) { x.levels = content })
 	case *event.HistoryVisibilityEventContent:
+		if *evt.StateKey != "" {
+			return nil
+		}
 		rd.book.update(evt.RoomID, func(x *room) { x.visibility = content })
 	case *event.TombstoneEventContent:
 		if *evt.StateKey == "" && strings.HasPrefix(string(content.ReplacementRoom), "!") {
@@ -429,67 +435,4 @@ func (rd *reading) event(ctx context.Context, evt *event.Event, backlog, offered
 		return nil, err
 	}
 	return []chat.Event{e}, nil
-}
-
-// before is somebody's membership before a member event.
-func (rd *reading) before(evt *event.Event) (event.Membership, bool) {
-	if evt.Unsigned.PrevContent != nil {
-		return membershipOf(evt.Unsigned.PrevContent), true
-	}
-	r := rd.book.look(evt.RoomID)
-	if r.members == nil {
-		return "", false
-	}
-	return r.members[id.UserID(evt.GetStateKey())], true
-}
-
-// moved tells of who came and went. Our own entering of a direct room is told
-// as the entering of whoever invited us: it is where they can be greeted.
-func (rd *reading) moved(ctx context.Context, evt *event.Event, before event.Membership, known, backlog bool) []chat.Event {
-	user := id.UserID(evt.GetStateKey())
-	now := membershipOf(&evt.Content)
-	if !known && now == event.MembershipJoin {
-		before = "" // a join, unless it says nothing new, which costs nothing
-	}
-	if now == before || rd.ignored[user] {
-		return nil
-	}
-	meta := rd.meta(ctx, evt, backlog)
-	meta.From = rd.account(ctx, rd.l, evt.RoomID, user)
-	switch now {
-	case event.MembershipJoin:
-		if user == rd.l.me {
-			other, ok := rd.other(evt.RoomID)
-			if !meta.Direct || !ok {
-				return nil
-			}
-			meta.From = rd.account(ctx, rd.l, evt.RoomID, other)
-		}
-		return []chat.Event{&chat.Joined{Meta: meta}}
-	case event.MembershipLeave, event.MembershipBan:
-		if user == rd.l.me || before != event.MembershipJoin && known {
-			return nil
-		}
-		content, _ := evt.Content.Parsed.(*event.MemberEventContent)
-		left := &chat.Left{Meta: meta}
-		if content != nil {
-			left.Reason = cleanName(content.Reason)
-		}
-		return []chat.Event{left}
-	}
-	return nil
-}
-
-// other is the one person in a room besides us.
-func (rd *reading) other(rid id.RoomID) (id.UserID, bool) {
-	var found id.UserID
-	for user := range rd.book.look(rid).members {
-		if user != rd.l.me {
-			if found != "" {
-				return "", false
-			}
-			found = user
-		}
-	}
-	return found, found != ""
 }

@@ -121,11 +121,9 @@ func (a *Adapter) enter(ctx context.Context, l *link, name string) (id.RoomID, e
 	r := a.book.look(rid)
 	if r.joinedKnown && !r.joined {
 		if !r.configured {
-			return "", &chat.Error{Kind: chat.Gone, Reason: chat.Text{
-				FR: "nous ne sommes plus dans ce salon Matrix", EN: "we are not in this Matrix room any more",
-			}}
+			return "", errOutside()
 		}
-		if err := a.join(ctx, l, name, rid); err != nil {
+		if err := a.reenter(ctx, l, name, rid); err != nil {
 			return "", err
 		}
 	}

@@ -73,16 +73,19 @@ func (a *Adapter) perform(ctx context.Context, l *link, op chat.Op, try chat.Try
 	if err == nil || ctx.Err() != nil {
 		return receipt, err
 	}
-	if r := a.book.look(rid); codeOf(err) != "M_FORBIDDEN" && (!r.joinedKnown || r.joined) {
+	if !a.outside(ctx, l, rid, err) {
 		return receipt, err
 	}
 	// We may have been out of the room without having heard of it. Only a room
 	// of the configuration is entered again.
 	name, configured := a.book.nameOf(rid)
 	if !configured {
+		if codeOf(err) != "M_FORBIDDEN" {
+			err = errOutside()
+		}
 		return receipt, err
 	}
-	if jerr := a.join(ctx, l, name, rid); jerr != nil {
+	if jerr := a.reenter(ctx, l, name, rid); jerr != nil {
 		if codeOf(err) != "M_FORBIDDEN" {
 			err = jerr // being out explains it
 		}
@@ -183,7 +186,7 @@ func (a *Adapter) say(ctx context.Context, l *link, rid id.RoomID, op chat.Say, 
 		if err != nil {
 			return receipt, err
 		}
-		a.seen.saw(eid, l.me, id.EventID(op.Place.Thread))
+		a.seen.saw(rid, eid, l.me, id.EventID(op.Place.Thread))
 		a.seen.said(try.Key, i, eid)
 		receipt.Parts = append(receipt.Parts, chat.Part{ID: string(eid), At: time.Now().UTC()})
 	}

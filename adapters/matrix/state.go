@@ -89,6 +89,9 @@ func (a *Adapter) fetch(ctx context.Context, l *link, rid id.RoomID, target id.E
 	if err != nil {
 		return err
 	}
+	if evt.RoomID != rid {
+		return &chat.Error{Kind: chat.Gone, Reason: chat.Text{FR: "ce message n’est pas dans ce salon", EN: "this message is not in this room"}}
+	}
 	rd := &reading{runner: r, l: l, batch: new(batch)}
 	if evt.Type.Type == event.EventEncrypted.Type {
 		if l.vault == nil {

@@ -3,6 +3,7 @@
 package matrix_test
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -10,13 +11,13 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/lib/pq"
 	"maunium.net/go/mautrix/event"
 	"maunium.net/go/mautrix/id"
 
 	"permanence/adapters/matrix"
 	"permanence/bot/chat"
 	"permanence/bot/chat/chattest"
+	"permanence/internal/sqlstore"
 	"permanence/internal/testservers"
 )
 
@@ -273,22 +274,45 @@ func TestManyEncrypted(t *testing.T) {
 	manyMessages(t, b, s.p, room)
 }
 
-// TestPostgresKeys: the key store in PostgreSQL.
+// TestPostgresKeys: the key store in PostgreSQL, as the program's store hands it
+// out, with a backup on the server.
 func TestPostgresKeys(t *testing.T) {
 	url := testservers.Postgres(t)
 	s, room := sealedScene(t)
-	db, err := sql.Open("postgres", url)
+	store, err := sqlstore.Open(t.Context(), url, sqlstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
+	t.Cleanup(func() { store.Close() })
 	inbox := chattest.NewInbox()
-	inbox.OpenDB = func() (*sql.DB, string, error) { return db, "postgres", nil }
-	b := running(t, inbox, s.withPassword(), room)
+	inbox.OpenDB = func() (*sql.DB, string, error) { return store.State("matrix").DB(context.Background()) }
+	cfg := s.withPassword()
+	b := running(t, inbox, cfg, room)
+	key, err := b.NewRecoveryKey(deadline(t), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.RecoveryKeyFile = write(t, key)
 	exchange(t, b, s.p, room, "un")
+	copied(t, s.accountOf(), 2)
+	before := b.heard("question un").ID
 	b.stop()
-	again := running(t, inbox, s.withPassword(), room)
+	again := running(t, inbox, cfg, room)
 	exchange(t, again, s.p, room, "deux")
+	again.stop()
+	// The keys come back, also into PostgreSQL.
+	db, _, err := store.State("matrix").DB(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"crypto_megolm_inbound_session", "crypto_account", "crypto_secrets"} {
+		if _, err := db.ExecContext(t.Context(), "DELETE FROM "+table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := running(t, inbox, cfg, room)
+	fresh.must(chat.Fetch{Place: place(room), Target: before})
+	first(fresh, "history", func(p *chat.Posted) bool { return p.ID == before && p.Revision == "fetched" && p.Text == "question un" })
 }
 
 // TestRecovery: the account's keys sign a device, and the next one by the

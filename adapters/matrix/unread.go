@@ -98,7 +98,7 @@ func isReplacement(evt *event.Event) bool {
 func (rd *reading) unreadable(ctx context.Context, evt *event.Event, backlog bool) chat.Event {
 	meta := rd.meta(ctx, evt, backlog)
 	meta.Thread = string(threadOf(evt))
-	rd.seen.saw(evt.ID, evt.Sender, id.EventID(meta.Thread))
+	rd.seen.saw(evt.RoomID, evt.ID, evt.Sender, id.EventID(meta.Thread))
 	return &chat.Posted{Meta: meta, Unreadable: true}
 }
 
@@ -163,7 +163,7 @@ func (rd *reading) recall(ctx context.Context, p pending) (*event.Event, error) 
 			return nil, err
 		}
 	}
-	if err != nil || evt.Content.ParseRaw(event.EventEncrypted) != nil {
+	if err != nil || evt.RoomID != p.Room || evt.Content.ParseRaw(event.EventEncrypted) != nil {
 		return nil, nil
 	}
 	return evt, nil

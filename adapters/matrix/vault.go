@@ -31,6 +31,10 @@ type vault interface {
 	// encrypt makes an encrypted content; members is asked when the keys have
 	// to be handed out, which is seldom.
 	encrypt(ctx context.Context, room id.RoomID, kind event.Type, content any, members func(context.Context) ([]id.UserID, error)) (any, error)
+	// overhear takes an event of a verification, in a room or to our device.
+	overhear(evt *event.Event)
+	// keep does what nobody waits for, until ctx ends.
+	keep(ctx context.Context)
 	// findings are the vault's part of Check.
 	findings(ctx context.Context) []chat.Finding
 }

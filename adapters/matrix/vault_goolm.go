@@ -41,6 +41,10 @@ type keys struct {
 	// recovery is what became of the recovery key.
 	recovery error
 	restored bool
+
+	copies *copies
+	// comparing is the verification under way, nil where there is none.
+	comparing *comparing
 }
 
 var _ vault = (*keys)(nil)
@@ -84,6 +88,7 @@ func (a *Adapter) openVault(ctx context.Context, l *link) (vault, error) {
 		return nil, noStore(err)
 	}
 	k := &keys{a: a, l: l, db: store.DB, requested: newBounded[id.SessionID, bool](1024)}
+	k.copies = newCopies(k, store)
 	if err := k.prepare(ctx, store); err != nil {
 		return nil, err
 	}
@@ -92,8 +97,9 @@ func (a *Adapter) openVault(ctx context.Context, l *link) (vault, error) {
 	k.mach.IgnorePostDecryptionParseErrors = true
 	k.mach.SessionReceived = func(_ context.Context, _ id.RoomID, session id.SessionID, _ uint32) {
 		k.mu.Lock()
-		defer k.mu.Unlock()
 		k.came = append(k.came, session)
+		k.mu.Unlock()
+		k.copies.poke()
 	}
 	if err := k.mach.Load(ctx); err != nil {
 		return nil, noStore(err)
@@ -103,8 +109,18 @@ func (a *Adapter) openVault(ctx context.Context, l *link) (vault, error) {
 	if err := k.agree(bounded); err != nil {
 		return nil, err
 	}
+	if err := k.copies.load(bounded); err != nil {
+		return nil, err
+	}
 	if err := k.recover(bounded); err != nil {
 		return nil, err
+	}
+	// Before the first sync: what it brings may be for keys that are copied.
+	if err := k.copies.round(bounded, false); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		a.log.Info("keys cannot be taken from the server, tried again", "err", err)
 	}
 	return k, a.unmark(ctx)
 }
@@ -194,26 +210,12 @@ func (k *keys) drain(ctx context.Context) error {
 	return k.mach.ShareKeys(ctx, 0)
 }
 
-// recover signs our device with the account's keys, by the recovery key. One
-// that is wrong is told by Check and hinders nothing.
-func (k *keys) recover(ctx context.Context) error {
-	if k.a.cfg.RecoveryKeyFile == "" {
-		return nil
-	}
-	if _, verified, err := k.mach.GetOwnVerificationStatus(ctx); err == nil && verified {
-		return nil
-	}
-	key, err := secret(k.a.cfg.RecoveryKeyFile)
-	if err != nil {
-		return &loginError{"file", fileText, err}
-	}
-	if k.recovery = k.mach.VerifyWithRecoveryKey(ctx, key); k.recovery != nil {
-		k.a.log.Warn("our device cannot be signed with the recovery key", "err", k.recovery)
-	}
-	return ctx.Err()
-}
-
 func (k *keys) absorb(ctx context.Context, part *mautrix.RespSync, since string) error {
+	for _, evt := range part.ToDevice.Events {
+		if isVerification(evt.Type.Type) {
+			k.overhear(evt)
+		}
+	}
 	k.mach.ProcessSyncResponse(ctx, part, since)
 	k.mu.Lock()
 	k.synced = true
@@ -228,6 +230,8 @@ func (k *keys) arrived() []id.SessionID {
 	k.came = nil
 	return came
 }
+
+func (k *keys) keep(ctx context.Context) { k.copies.keep(ctx) }
 
 func (k *keys) member(ctx context.Context, evt *event.Event) { k.mach.HandleMemberEvent(ctx, evt) }
 
@@ -266,8 +270,14 @@ func (k *keys) request(ctx context.Context, evt *event.Event) {
 }
 
 func (k *keys) encrypt(ctx context.Context, rid id.RoomID, kind event.Type, content any, members func(context.Context) ([]id.UserID, error)) (any, error) {
-	sealed, err := k.mach.EncryptMegolmEvent(ctx, rid, kind, content)
-	if errors.Is(err, crypto.ErrSessionExpired) || errors.Is(err, crypto.ErrNoGroupSession) || errors.Is(err, crypto.ErrSessionNotShared) {
+	const attempts = 3
+	for attempt := 1; ; attempt++ {
+		sealed, err := k.mach.EncryptMegolmEvent(ctx, rid, kind, content)
+		// What the sync hears of members makes keys anew, also between handing
+		// them out and using them.
+		if !crypto.IsShareError(err) || attempt == attempts {
+			return sealed, err
+		}
 		users, err := members(ctx)
 		if err != nil {
 			return nil, err
@@ -283,9 +293,7 @@ func (k *keys) encrypt(ctx context.Context, rid id.RoomID, kind event.Type, cont
 		if err := k.mach.ShareGroupSession(ctx, rid, users); err != nil {
 			return nil, err
 		}
-		return k.mach.EncryptMegolmEvent(ctx, rid, kind, content)
 	}
-	return sealed, err
 }
 
 // unmark is for when everything was made anew.
@@ -341,80 +349,6 @@ func (s known) GetHistoryVisibility(ctx context.Context, rid id.RoomID) (*event.
 
 func (s known) FindSharedRooms(_ context.Context, user id.UserID) ([]id.RoomID, error) {
 	return s.a.book.sharedWith(user), nil
-}
-
-// NewRecoveryKey makes keys for cross-signing, signs our device with them and
-// gives the recovery key, which is shown once and stored nowhere by us. An
-// account that has such keys already keeps them, and this is an error, unless
-// replace is set: then everybody who trusted the account has to do so anew.
-func (a *Adapter) NewRecoveryKey(ctx context.Context, replace bool) (string, error) {
-	l, err := a.session(ctx)
-	if err != nil {
-		return "", err
-	}
-	k, ok := l.vault.(*keys)
-	if !ok {
-		return "", errEncrypted(string(l.me), canEncrypt)
-	}
-	has, _, err := k.mach.GetOwnVerificationStatus(ctx)
-	if err != nil {
-		return "", err
-	}
-	if has && !replace {
-		return "", refuse(chat.Permanent,
-			"notre compte a déjà des clés de signature : donnez leur clé de récupération dans recovery_key_file, ou remplacez-les",
-			"our account has signing keys already: give their recovery key in recovery_key_file, or replace them")
-	}
-	password := ""
-	if a.cfg.PasswordFile != "" {
-		if password, err = secret(a.cfg.PasswordFile); err != nil {
-			return "", err
-		}
-	}
-	recovery, _, err := k.mach.GenerateAndUploadCrossSigningKeysWithPassword(ctx, password, "")
-	if err != nil {
-		return "", fmt.Errorf("make signing keys: %w", err)
-	}
-	if err := errors.Join(k.mach.SignOwnDevice(ctx, k.mach.OwnIdentity()), k.mach.SignOwnMasterKey(ctx)); err != nil {
-		return recovery, fmt.Errorf("sign our device: %w", err)
-	}
-	return recovery, nil
-}
-
-func (k *keys) findings(ctx context.Context) []chat.Finding {
-	fingerprint := k.mach.Fingerprint()
-	out := []chat.Finding{{
-		Name: "matrix-device", Level: chat.OK, What: chat.Text{
-			FR: fmt.Sprintf("Clé de notre appareil %s : %s. Qui veut le vérifier compare cette clé avec celle que montre son client.", k.l.device, fingerprint),
-			EN: fmt.Sprintf("Key of our device %s: %s. Who wants to verify it compares this key with the one that their client shows.", k.l.device, fingerprint),
-		},
-	}}
-	has, verified, err := k.mach.GetOwnVerificationStatus(ctx)
-	switch {
-	case err != nil:
-	case k.recovery != nil:
-		out = append(out, problem("matrix-recovery-key",
-			"La clé de récupération n’est pas celle de notre compte.", "The recovery key is not that of our account.",
-			"Vérifiez recovery_key_file.", "Check recovery_key_file."))
-	case !has:
-		out = append(out, warning("matrix-device-unsigned",
-			"Notre compte n’a pas de clés de signature : les clients montrent notre appareil comme non vérifié.",
-			"Our account has no signing keys: clients show our device as unverified.",
-			"Faites une clé de récupération (permanence matrix recovery-key) et donnez-la dans recovery_key_file.",
-			"Make a recovery key (permanence matrix recovery-key) and give it in recovery_key_file."))
-	case !verified:
-		out = append(out, warning("matrix-device-unsigned",
-			"Notre appareil est nouveau et n’est pas signé par notre compte : les clients le montrent comme non vérifié.",
-			"Our device is new and not signed by our account: clients show it as unverified.",
-			"Donnez la clé de récupération du compte dans recovery_key_file.", "Give the account's recovery key in recovery_key_file."))
-	}
-	if k.restored {
-		out = append(out, warning("matrix-restored",
-			"Les clés viennent d’une copie : de nouvelles sessions ont été faites. Ce qui a été écrit avec des clés reçues depuis la copie reste illisible jusqu’à ce que l’expéditeur en change.",
-			"The keys come from a copy: new sessions were made. What was written with keys received since the copy stays unreadable until the sender changes them.",
-			"Un nouveau jeton (donc un nouvel appareil) fait que les gens nous renvoient leurs clés.", "A new token (and so a new device) makes people send us their keys again."))
-	}
-	return out
 }
 
 // unseal reads an encrypted file. It is checked before a byte of it is given

@@ -28,3 +28,9 @@ func seal([]byte) (*sealed, error) { return nil, notBuilt() }
 
 // NewRecoveryKey makes keys for cross-signing; this build cannot.
 func (a *Adapter) NewRecoveryKey(context.Context, bool) (string, error) { return "", notBuilt() }
+
+// Compare lets an account verify our device; this build cannot.
+func (a *Adapter) Compare(context.Context, string, bool) (*Comparison, error) { return nil, notBuilt() }
+
+// Answer says whether the emoji of a comparison are the same; this build cannot.
+func (a *Adapter) Answer(context.Context, string, bool) error { return notBuilt() }

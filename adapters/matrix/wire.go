@@ -158,11 +158,16 @@ func (l *link) history(ctx context.Context, rid id.RoomID, from, to string, limi
 	return &p, err
 }
 
-// fetch gives one event.
+// fetch gives one event. Its RoomID is the true one: Dendrite gives events of
+// other rooms that we are in too (v0.15.2).
 func (l *link) fetch(ctx context.Context, rid id.RoomID, target id.EventID) (*event.Event, error) {
 	var raw json.RawMessage
 	if _, err := l.client.MakeRequest(ctx, http.MethodGet, l.client.BuildClientURL("v3", "rooms", rid, "event", target), nil, &raw); err != nil {
 		return nil, err
 	}
-	return decode(raw, rid)
+	evt, err := decode(raw, "")
+	if err == nil && evt.RoomID == "" {
+		evt.RoomID = rid
+	}
+	return evt, err
 }
