@@ -200,8 +200,8 @@ func (h *homeserver) with(change func(*bot.Desk)) setup {
 			w.beside = map[string]func(chat.State) chat.Adapter{}
 		}
 		w.beside["matrix"] = func(state chat.State) chat.Adapter {
-			a, err := matrix.New(matrix.Config{URL: h.server.URL, User: h.us.UserID, TokenFile: token, Invites: []string{h.alice.UserID}},
-				chat.Env{Name: "matrix", Rooms: []string{h.rooms["equipe"], h.rooms["entraide"]}, State: state, Log: w.opt.Log})
+			a, err := matrix.New(matrix.Config{URL: h.server.URL, User: h.us.UserID, TokenFile: token},
+				chat.Env{Name: "matrix", Rooms: []string{h.rooms["equipe"], h.rooms["entraide"]}, Invites: []string{h.alice.UserID}, State: state, Log: w.opt.Log})
 			must(w.t, err)
 			return a
 		}

@@ -143,7 +143,8 @@ func TestDendrite(t *testing.T) {
 	chattest.Run(t, chattest.World{
 		Name: "matrix", Rooms: []string{first, second},
 		New: func(_ testing.TB, env chat.Env) (chat.Adapter, error) {
-			a, err := matrix.New(matrix.Config{URL: r.URL, TokenFile: token, Encryption: "off", Invites: []string{"@*:example.org"}}, env)
+			env.Invites = []string{"@*:example.org"}
+			a, err := matrix.New(matrix.Config{URL: r.URL, TokenFile: token, Encryption: "off"}, env)
 			if err != nil {
 				return nil, err
 			}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path"
+	"slices"
 	"strings"
 
 	"maunium.net/go/mautrix/id"
+
+	"permanence/bot/chat"
 )
 
 // Config is the adapter's part of the configuration file. The rooms are not in
@@ -39,10 +41,6 @@ type Config struct {
 	// device is signed by the account (cross-signing), so that people need not
 	// trust it anew.
 	RecoveryKeyFile string `yaml:"recovery_key_file"`
-	// Invites are the accounts whose invitations are accepted, as patterns:
-	// "@*:example.org", "@alice:example.org", "*". Rooms of the configuration
-	// are entered in any case. Empty: nobody's.
-	Invites []string `yaml:"invites"`
 }
 
 // Files gives the file names in the configuration, so that the caller can make
@@ -61,7 +59,8 @@ const (
 // settings is a configuration that was found to be sound.
 type settings struct {
 	Config
-	base *url.URL
+	base    *url.URL
+	invites []string // patterns (chat.MatchAccount)
 }
 
 // complete fills in the defaults and refuses what cannot work.
@@ -98,23 +97,12 @@ func (c Config) complete() (settings, error) {
 	default:
 		return s, fmt.Errorf("encryption %q: expected on or off", c.Encryption)
 	}
-	for _, pattern := range c.Invites {
-		if _, err := path.Match(pattern, "@a:example.org"); err != nil || pattern == "" {
-			return s, fmt.Errorf("invites %q: expected a pattern such as @*:example.org", pattern)
-		}
-	}
 	return s, nil
 }
 
 // mayInvite tells whether an invitation of that account is accepted.
 func (s *settings) mayInvite(user id.UserID) bool {
-	for _, pattern := range s.Invites {
-		// A slash is nothing special in an account.
-		if ok, err := path.Match(strings.ReplaceAll(pattern, "/", "|"), strings.ReplaceAll(string(user), "/", "|")); ok && err == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.invites, func(pattern string) bool { return chat.MatchAccount(pattern, string(user)) })
 }
 
 // secret reads the first line of a file.

@@ -39,7 +39,7 @@ func running(t testing.TB, inbox *chattest.Inbox, cfg matrix.Config, rooms ...st
 // launched starts an adapter without waiting.
 func launched(t testing.TB, inbox *chattest.Inbox, cfg matrix.Config, rooms ...string) *bot {
 	t.Helper()
-	a, err := matrix.New(cfg, chat.Env{Name: "matrix", Rooms: rooms, State: inbox, Log: testLog(t)})
+	a, err := matrix.New(cfg, chat.Env{Name: "matrix", Rooms: rooms, Invites: []string{"@camille-*:example.org"}, State: inbox, Log: testLog(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ func New(cfg Config, env chat.Env) (*Adapter, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	s.invites = env.Invites
 	for _, room := range env.Rooms {
 		if err := checkRoomName(room); err != nil {
 			return nil, err

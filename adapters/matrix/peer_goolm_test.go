@@ -112,8 +112,9 @@ func TestDendriteEncrypted(t *testing.T) {
 	chattest.Run(t, chattest.World{
 		Name: "matrix", Rooms: []string{first, second},
 		New: func(_ testing.TB, env chat.Env) (chat.Adapter, error) {
+			env.Invites = []string{"@*:example.org"}
 			a, err := matrix.New(matrix.Config{
-				URL: r.URL, User: bot.UserID, PasswordFile: password, Encryption: "on", Invites: []string{"@*:example.org"},
+				URL: r.URL, User: bot.UserID, PasswordFile: password, Encryption: "on",
 			}, env)
 			if err != nil {
 				return nil, err

@@ -52,7 +52,7 @@ func (s *scene) room(alias string) string {
 }
 
 func (s *scene) config() matrix.Config {
-	return matrix.Config{URL: s.server.URL, TokenFile: write(s.t, s.bot.Token), Encryption: "off", Invites: []string{"@camille-*:example.org"}}
+	return matrix.Config{URL: s.server.URL, TokenFile: write(s.t, s.bot.Token), Encryption: "off"}
 }
 
 // raw sends any content as a message.

@@ -50,12 +50,13 @@ language: en
 database: sqlite:x.db
 web: {listen: %q, url: %q}
 adapters:
-  matrix: {type: matrix, url: %q, user: %q, password_file: matrix.pass, encryption: "on", invites: ["@*:example.org"]}
+  matrix: {type: matrix, url: %q, user: %q, password_file: matrix.pass, encryption: "on"}
 desks:
   support:
     rooms: ["matrix:%s"]
     intakes: [{from: "matrix:%s", opens: every-message}]
     agents: ["matrix:%s"]
+    invites: ["matrix:@*:example.org"]
     hold: {chat: 1s}
     acknowledge: {chat: false}
 `, web, "http://"+web, s.wire.URL, s.us.UserID, s.team, s.public, s.camille.UserID),
