@@ -61,6 +61,9 @@ func (t *Turn) settle(res outbox.Result) error {
 			return err
 		}
 	}
+	if err := t.topicRefused(&d, res.Err.Kind); err != nil {
+		return err
+	}
 	if !res.Final {
 		d.NextAt = res.Again
 		if err := t.Tx.UpdateDelivery(d); err != nil {
@@ -99,6 +102,8 @@ func (t *Turn) done(d outbox.Delivery, r chat.Receipt) error {
 		}
 	case outbox.Mark:
 		d.Parts = p.Emoji
+	case outbox.Topic:
+		d.Parts = "" // the next refusal is news
 	}
 	d.State, d.DoneAt, d.Body, d.Reason, d.Confirmed = outbox.Done, t.Now, "{}", "", r.Confirmed
 	if err := t.Tx.UpdateDelivery(d); err != nil {
