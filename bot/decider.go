@@ -475,12 +475,25 @@ func (t *Turn) decide(row InboxRow, ev chat.Event) (concerns bool, aside string,
 		concerns, err = t.submitted(row.Adapter, e)
 	case *chat.Outcome:
 		return t.outcome(row.Adapter, e)
+	case *chat.Strange:
+		return t.strange(row.Adapter, e)
 	case *chat.Joined:
 		err = t.joined(row.Adapter, e)
 	case *chat.Left:
 		err = t.left(row.Adapter, e)
 	}
 	return concerns, "", err
+}
+
+// strange keeps what cannot be what it says for a person to look at; of one
+// sender only so much, since they can make more.
+func (t *Turn) strange(adapter string, e *chat.Strange) (concerns bool, aside string, err error) {
+	ok, _ := t.b.brake.allow("strange "+adapter+" "+e.From.ID, ticketsPerSender, t.Now)
+	t.b.log.Warn("something strange came", "adapter", adapter, "room", e.Room, "id", e.ID, "by", e.From.ID, "reason", e.Reason.EN)
+	if !ok {
+		return false, "", nil
+	}
+	return true, e.Reason.In(t.b.opt.Language), nil
 }
 
 // respondWithin is how long after storing an event its Respond is good for;

@@ -103,8 +103,16 @@ func badInput(t *testing.T, s *scene, b *bot, again func(*testing.T) *bot, room,
 	if _, err := b.perform(chat.Fetch{Place: place(room), Target: there}); kindOf(t, err) != chat.Gone {
 		t.Errorf("a message of another room is fetched: %v", err)
 	}
+	told := false
+	defer func() {
+		if !told {
+			t.Error("nobody is told of a forged edit")
+		}
+	}()
 	for _, e := range b.inbox.Events() {
 		switch e := e.(type) {
+		case *chat.Strange:
+			told = true
 		case *chat.Edited:
 			t.Errorf("a forged edit is believed: %+v", e)
 		case *chat.Deleted:

@@ -165,9 +165,11 @@ func (rd *reading) corrected(ctx context.Context, evt *event.Event, content *eve
 	if err != nil {
 		return nil, err
 	}
-	if !ok || by.sender != evt.Sender {
-		rd.log.Warn("a correction of somebody else's message is ignored", "room", evt.RoomID, "event", evt.ID, "by", evt.Sender)
-		return nil, nil
+	if !ok {
+		return nil, nil // of before we came, or of another room
+	}
+	if by.sender != evt.Sender {
+		return rd.strange(ctx, evt, backlog, "une correction du message de quelqu’un d’autre", "a correction of somebody else's message"), nil
 	}
 	meta := rd.meta(ctx, evt, backlog)
 	meta.ID, meta.Revision, meta.Thread = string(target), string(evt.ID), string(by.thread)
@@ -247,9 +249,11 @@ func (rd *reading) redacted(ctx context.Context, evt *event.Event, backlog bool)
 	if err != nil {
 		return nil, err
 	}
-	if !ok || by.sender != evt.Sender && !rd.moderates(ctx, evt.RoomID, evt.Sender) {
-		rd.log.Warn("somebody takes back what is not theirs; it is ignored", "room", evt.RoomID, "event", evt.ID, "by", evt.Sender)
+	if !ok {
 		return nil, nil
+	}
+	if by.sender != evt.Sender && !rd.moderates(ctx, evt.RoomID, evt.Sender) {
+		return rd.strange(ctx, evt, backlog, "la suppression du message de quelqu’un d’autre, sans en avoir le droit", "somebody takes back what is not theirs, without the right to"), nil
 	}
 	meta.Thread = string(by.thread)
 	return &chat.Deleted{Meta: meta, Target: string(target)}, nil
@@ -383,4 +387,9 @@ func (r *runner) followOnce(ctx context.Context, l *link, name string, old, rid 
 	}
 	r.book.bind(name, rid)
 	return nil
+}
+
+// strange is what is told of an event that cannot be what it says.
+func (rd *reading) strange(ctx context.Context, evt *event.Event, backlog bool, fr, en string) chat.Event {
+	return &chat.Strange{Meta: rd.meta(ctx, evt, backlog), Reason: chat.Text{FR: fr, EN: en}}
 }

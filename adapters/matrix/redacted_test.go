@@ -53,7 +53,7 @@ func TestWhoTakesBack(t *testing.T) {
 		want   string
 	}{
 		{"@author:example.org", "$said", "deleted"}, {"@moderator:example.org", "$said", "deleted"}, {"@maker:example.org", "$said", "deleted"},
-		{"@other:example.org", "$said", ""}, {"@author:example.org", "$elsewhere", ""}, {"@author:example.org", "$unknown", ""},
+		{"@other:example.org", "$said", "strange"}, {"@author:example.org", "$elsewhere", ""}, {"@author:example.org", "$unknown", ""},
 		{"@author:example.org", "$mark", "unreacted"}, {"@moderator:example.org", "$mark", "unreacted"}, {"@other:example.org", "$mark", ""},
 		{"@author:example.org", "said", ""},
 	} {

@@ -223,6 +223,13 @@ type Field struct {
 // Option is one choice of a field.
 type Option struct{ Value, Label string }
 
+// Strange: something arrived that cannot be what it says (a forged relation, a
+// malformed event). It changes nothing and waits in the list for people.
+type Strange struct {
+	Meta
+	Reason Text `json:"reason"`
+}
+
 // FileRef names an inbound file; it can be stored and opened later.
 type FileRef struct {
 	Name string `json:"name"`
@@ -263,6 +270,8 @@ func EncodeEvent(e Event) (kind string, body []byte, err error) {
 		kind = "connection"
 	case *Outcome:
 		kind = "outcome"
+	case *Strange:
+		kind = "strange"
 	default:
 		return "", nil, fmt.Errorf("encode event: unknown type %T", e)
 	}
@@ -303,6 +312,8 @@ func DecodeEvent(kind string, body []byte) (Event, error) {
 		e = new(Connection)
 	case "outcome":
 		e = new(Outcome)
+	case "strange":
+		e = new(Strange)
 	default:
 		return nil, fmt.Errorf("decode event: unknown kind %q", kind)
 	}
