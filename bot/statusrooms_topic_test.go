@@ -24,4 +24,3 @@ func TestStatusTopicWithoutTheRight(t *testing.T) {
 		t.Errorf("told %d times", n)
 	}
 }
-

@@ -26,6 +26,7 @@ type StatusConfig struct {
 	Preview   bool           `yaml:"preview"`
 	Work      WorkConfig     `yaml:"work"`
 	Reminders ReminderConfig `yaml:"reminders"`
+	Surge     SurgeConfig    `yaml:"surge"`
 	Export    ExportConfig   `yaml:"export"`
 }
 
@@ -50,6 +51,13 @@ type ReminderConfig struct {
 	Quiet  clocks   `yaml:"quiet"`
 }
 
+// SurgeConfig is when similar requests look like an incident.
+type SurgeConfig struct {
+	Requests int      `yaml:"requests"`
+	Within   Duration `yaml:"within"`
+	Again    Duration `yaml:"again"`
+}
+
 // ExportConfig keeps a copy of the status page as files.
 type ExportConfig struct {
 	Folder string `yaml:"folder"`
@@ -61,11 +69,13 @@ type ExportConfig struct {
 }
 
 func statusDefaults() StatusConfig {
-	p := statuspage.DefaultPolicy()
+	p, surge := statuspage.DefaultPolicy(), statuspage.DefaultSurge()
 	return StatusConfig{
 		Work:      WorkConfig{Creation: p.AtCreation, DayBefore: p.DayBefore, Start: p.AtStart, End: p.AtEnd},
 		Reminders: ReminderConfig{Before: Duration(p.Lead), Repeat: Duration(p.Again), Quiet: clocks(p.Quiet)},
-		Export:    ExportConfig{Timeout: Duration(time.Minute)},
+		Surge: SurgeConfig{Requests: surge.Count, Within: Duration(time.Duration(surge.Within) * time.Millisecond),
+			Again: Duration(time.Duration(surge.Again) * time.Millisecond)},
+		Export: ExportConfig{Timeout: Duration(time.Minute)},
 	}
 }
 
@@ -130,6 +140,11 @@ func (pl *planner) status() {
 	}
 	policy := c.policy()
 	st.Policy, st.Preview = &policy, c.Preview
+	st.Surge = &statuspage.Surge{Count: c.Surge.Requests, Within: statuspage.Time(time.Duration(c.Surge.Within).Milliseconds()),
+		Again: statuspage.Time(time.Duration(c.Surge.Again).Milliseconds())}
+	if c.Surge.Requests < 0 || c.Surge.Requests == 1 {
+		pl.wrong([]any{"status", "surge", "requests"}, "expected 0 for no proposals, or at least 2, such as 3")
+	}
 	for i, room := range c.Rooms {
 		key := []any{"status", "rooms", i}
 		if p, ok := pl.room(key, room, roomUse{side: "status", key: key, public: true}); ok {

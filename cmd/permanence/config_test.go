@@ -77,11 +77,11 @@ func TestExampleLoads(t *testing.T) {
 	if diff := cmp.Diff(want, l.plan.desks); diff != "" {
 		t.Errorf("desks (-want +got):\n%s", diff)
 	}
-	policy := statuspage.DefaultPolicy()
+	policy, surge := statuspage.DefaultPolicy(), statuspage.DefaultSurge()
 	status := bot.Status{
 		Rooms:      []chat.Place{{Adapter: "essai", Room: "etat"}, {Adapter: "irc", Room: "#asso"}},
 		Components: statuspage.Components{{ID: "mail", Name: "Messagerie"}, {ID: "web", Name: "Hébergement web"}},
-		Language:   "fr", Policy: &policy,
+		Language:   "fr", Policy: &policy, Surge: &surge,
 	}
 	if diff := cmp.Diff(status, l.plan.status); diff != "" {
 		t.Errorf("the example does not have the defaults of status (-want +got):\n%s", diff)
@@ -272,6 +272,7 @@ permanence.yaml: desks: is missing: at least one desk is needed, with its rooms 
 		{"a language that there is not", minimal + "status: {languages: [fr, de]}\n", `permanence.yaml:9:26: status.languages[1]: "de": expected fr or en`},
 		{"languages without the first one", minimal + "status: {languages: [en]}\n", `permanence.yaml:9:21: status.languages: announcements are written in fr first (status.language): name it here too, such as [fr, en]`},
 		{"no stretch of the day", minimal + "status: {reminders: {quiet: 22h-7h}}\n", `permanence.yaml:9:29: status.reminders.quiet: expected two times of day such as "22:00-07:00", or none`},
+		{"a surge of one", minimal + "status: {surge: {requests: 1}}\n", `permanence.yaml:9:28: status.surge.requests: expected 0 for no proposals, or at least 2, such as 3`},
 		{"a stretch without length", minimal + "status: {reminders: {quiet: \"22:00-22:00\"}}\n", `permanence.yaml:9:29: status.reminders.quiet: expected two times of day such as "22:00-07:00", or none`},
 		{"a reminder far before", minimal + "status: {reminders: {before: 2d}}\n", `permanence.yaml:9:30: status.reminders.before: a promised word is at most some hours away: expected 24h at most, such as 5m`},
 		{"reminders without end", minimal + "status: {reminders: {repeat: 5s}}\n", `permanence.yaml:9:30: status.reminders.repeat: expected 1m at least, such as 1h; or 0s for never`},

@@ -310,4 +310,18 @@ func (s *nioStory) restored(yesterday string) {
 		s.t.Errorf("check does not tell of it: %v\n%s", err, found)
 	}
 	s.exchange("après la copie")
+	// What the copy had forgotten comes again from history; nobody hears it a
+	// second time.
+	s.ours(s.camille, s.team, "Not run")
+	said := map[string]int{}
+	for _, e := range s.alice.Events() {
+		if e.Sender == s.us.UserID && strings.HasPrefix(e.Kind, "m.") && strings.Contains(e.Body, "réponse après") {
+			said[e.Body]++
+		}
+	}
+	for words, n := range said {
+		if n != 1 {
+			s.t.Errorf("%q is said %d times", words, n)
+		}
+	}
 }
