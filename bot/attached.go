@@ -78,7 +78,10 @@ func (c *Call) attach(tk *tickets.Ticket, number int64, text string) error {
 		return err
 	}
 	c.redraw(tk.ID, "")
-	return c.teamLine(tk.ID, text, nil)
+	if err := c.teamLine(tk.ID, text, nil); err != nil {
+		return err
+	}
+	return c.done(text)
 }
 
 // chooseByForm asks which of several incidents a button meant.

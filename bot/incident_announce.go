@@ -183,7 +183,7 @@ func (c *Call) publish(a announcement, name string) error {
 	switch a.verb {
 	case "incident.start":
 		return c.besideNew(a.inc)
-	case "incident.end":
+	case "incident.end", "maintenance.end", "maintenance.cancel":
 		return c.besideEnded(a.inc, a.u)
 	}
 	return nil

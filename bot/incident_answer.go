@@ -3,6 +3,7 @@ package bot
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"permanence/bot/chat"
 	"permanence/bot/command"
@@ -52,7 +53,12 @@ func (t *Turn) besideEnded(inc statuspage.Incident, end statuspage.Update) error
 		if body == statuspage.EndSentence(inc.Kind, end.Lang) {
 			body = ""
 		}
-		text := t.b.t(lang, "incident.answer-text", "Title", markup.Inert(inc.Title), "Text", body, "Link", t.b.speech(lang).Link(inc.ID))
+		text := end.Body
+		if inc.Kind == statuspage.Unplanned {
+			text = t.b.t(lang, "incident.answer-text", "Title", markup.Inert(inc.Title), "Text", body, "Link", t.b.speech(lang).Link(inc.ID))
+		} else { // its last word says whether it is done or given up
+			text = strings.TrimSpace(markup.Inert(inc.Title) + "\n\n" + text + "\n\n" + t.b.speech(lang).Link(inc.ID))
+		}
 		if a, err = t.setAnswer(inc, text, 0, t.b.opt.Name); err != nil {
 			return err
 		}
@@ -162,20 +168,40 @@ func (c *Call) CommonAnswer(n int64, text string) error {
 	if !ok {
 		return err
 	}
+	if !visible(text) {
+		text = ""
+	}
 	switch {
 	case a.Sent != 0:
 		return c.Answer(c.T("incident.answer-sent", "Number", fmt.Sprint(n)))
-	case strings.TrimSpace(text) == "" && a.Entry == 0:
+	case text == "" && a.Entry == 0:
 		return c.Answer(c.T("incident.answer-none", "Number", fmt.Sprint(n)))
-	case strings.TrimSpace(text) == "":
-		return c.showAnswer(inc, a, "incident.answer-proposed", "")
+	case text == "":
+		return c.answerShown(inc, a, "incident.answer-proposed", "")
 	case command.Guarded(text):
 		return c.Answer(c.T("reply.command"))
 	}
 	if a, err = c.setAnswer(inc, text, c.Person, c.Name); err != nil {
 		return err
 	}
-	return c.showAnswer(inc, a, "incident.answer-changed", c.Name)
+	return c.answerShown(inc, a, "incident.answer-changed", c.Name)
+}
+
+// visible tells whether there is anything to read in a text.
+func visible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) })
+}
+
+// answerShown shows the team the answer, and a machine its words.
+func (c *Call) answerShown(inc statuspage.Incident, a CommonAnswer, sentence, name string) error {
+	if err := c.showAnswer(inc, a, sentence, name); err != nil {
+		return err
+	}
+	e, err := c.Tx.Entry(a.Entry)
+	if err != nil {
+		return err
+	}
+	return c.done(e.Body)
 }
 
 // AnswerWords are the words of the common answer, for its form.
@@ -244,6 +270,9 @@ func (c *Call) SendAnswer(n int64, revision int) error {
 			return err
 		}
 	}
+	if err := c.done(""); err != nil {
+		return err
+	}
 	return c.Answer(c.T("incident.answer-leaves", "Number", nr, "Count", len(left)))
 }
 
@@ -296,8 +325,16 @@ func (t *Turn) answerOne(n int64, ticket tickets.ID) error {
 		return err
 	}
 	if !ok || d == nil || d.Observe {
-		if err := t.Tx.PutAttachment(at); err != nil || d == nil {
+		if err := t.Tx.PutAttachment(at); err != nil {
 			return err
+		}
+		if d == nil { // its desk is no longer configured: nobody reads its threads
+			inc, err := t.Tx.Incident(n)
+			if err != nil {
+				return err
+			}
+			lang := t.b.lang(nil)
+			return t.tellTeam(inc, markFailed+" "+number(tk.ID)+" · "+t.b.t(lang, "incident.answer-not", "Number", fmt.Sprint(n))+" "+t.b.t(lang, "reply.nowhere"), 0)
 		}
 		why := "reply.nowhere"
 		if d.Observe {

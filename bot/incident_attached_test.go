@@ -326,7 +326,7 @@ func TestCommonAnswerNotEverywhere(t *testing.T) {
 	w.command("!incident début web lent", "Incident 2 annoncé")
 	w.command("!incident fin 2", "Incident 2")
 	w.command("!incident envoyer 2", "Aucune réponse n’est préparée")
-	w.command("!incident réponse 9 rien", "L’incident 9 n’a été annoncé nulle part")
+	w.command("!incident réponse 9 rien", "L’incident 9 n’existe pas")
 	w.command("!incident réponse", "Quel incident")
 }
 

@@ -46,14 +46,14 @@ type MachineAnswer struct {
 // reason to ask. An error in what was typed is a *command.UserError.
 func (m Machine) Do(ctx context.Context, line, lang string, sure bool) (a MachineAnswer, err error) {
 	for range 2 {
-		if a, err = m.once(ctx, line, lang); err != nil || !a.Asked || !sure {
+		if a, err = m.once(ctx, line, lang, sure); err != nil || !a.Asked || !sure {
 			break
 		}
 	}
 	return a, err
 }
 
-func (m Machine) once(ctx context.Context, line, lang string) (a MachineAnswer, err error) {
+func (m Machine) once(ctx context.Context, line, lang string, sure bool) (a MachineAnswer, err error) {
 	b := m.b
 	var seen machineTx
 	err = m.run(ctx, func(t *Turn) error {
@@ -73,6 +73,9 @@ func (m Machine) once(ctx context.Context, line, lang string) (a MachineAnswer, 
 		}
 		if err := c.atDesk(tickets.ID(p.Args.Ticket)); err != nil {
 			return err
+		}
+		if !sure { // a script that tries again has looked at nothing
+			delete(b.asked, c.Person)
 		}
 		asked := b.asked[c.Person]
 		if err := c.run(p); err != nil {
@@ -146,6 +149,18 @@ func (m Machine) TellTeam(ctx context.Context, text chat.Text) error {
 	}
 	d := &m.b.opt.Desks[0]
 	return m.run(ctx, func(t *Turn) error { return t.tellDesk(d, text.In(m.b.lang(d))) })
+}
+
+// done tells the machine, which reads no room, that a verb did what it is for,
+// and what the team read of it. It says nothing to people.
+func (c *Call) done(text string) error {
+	if !c.machine {
+		return nil
+	}
+	if m, ok := c.Tx.(*machineTx); ok {
+		m.changed = true
+	}
+	return c.Answer(text)
 }
 
 // machineTx notes whether a verb did what it is for: a refusal is an answer

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"permanence/bot/chat"
+	"permanence/bot/command"
 	"permanence/bot/outbox"
 	"permanence/internal/markup"
 	"permanence/statuspage"
@@ -132,6 +133,10 @@ func (c *Call) Publish(id int64) error {
 	a, err := c.prepare(d.Verb, o, old, d.Body)
 	if err != nil {
 		return c.refusal(err)
+	}
+	if p := a.inc.ScheduledFor; (d.Verb == "maintenance.plan" || d.Verb == "maintenance.move") && p > o.At && p <= statuspage.Time(c.Now) {
+		return command.Errorf("Rien n’est publié : le début prévu est passé depuis cet aperçu. Retapez la commande avec une autre heure.",
+			"Nothing is published: the planned start has passed since this preview. Type the command again with another time.")
 	}
 	who, err := c.Tx.Person(d.Person)
 	if err != nil {

@@ -81,7 +81,14 @@ func (c *Call) CorrectIncident(number int64, raw, rest string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Answer(c.T("incident.corrected", "Number", fmt.Sprintf("%d.%d", inc.ID, i+1), "Edited", edited, "Errata", errata)); err != nil {
+	words := func(id string, n int) string {
+		if n == 0 {
+			return ""
+		}
+		return c.T(id, "Count", n)
+	}
+	if err := c.Answer(c.T("incident.corrected", "Number", fmt.Sprintf("%d.%d", inc.ID, i+1),
+		"Edited", words("incident.corrected-edited", edited), "Errata", words("incident.corrected-errata", errata))); err != nil {
 		return err
 	}
 	if i == 0 && inc.Open() && inc.Kind == statuspage.Unplanned {

@@ -19,7 +19,7 @@ func (t *Turn) announce(inc *statuspage.Incident, u *statuspage.Update, e ticket
 		if err := t.Tx.AddLink(&l); err != nil {
 			return rooms, err
 		}
-		root, err := t.text(outbox.Say, l, outbox.Payload{Content: &chat.Content{Text: sp.StartText(*inc, *u), Link: sp.Link(inc.ID)}},
+		root, err := t.text(outbox.Say, l, outbox.Payload{Content: &chat.Content{Text: t.b.inLine(room, sp.StartText(*inc, *u)), Link: sp.Link(inc.ID)}},
 			func(d *outbox.Delivery) { d.Entry = e })
 		if err != nil {
 			return rooms, err
@@ -80,6 +80,7 @@ func (t *Turn) tellIncident(inc *statuspage.Incident, u *statuspage.Update, name
 		}
 		if aloud {
 			content := t.updateContent(*inc, *u, len(us))
+			content.Text = t.b.inLine(l.Place(), content.Text)
 			if _, err := t.text(outbox.Say, l, outbox.Payload{Content: &content}, func(d *outbox.Delivery) { d.Entry = e }); err != nil {
 				return rooms, err
 			}
@@ -93,6 +94,16 @@ func (t *Turn) tellIncident(inc *statuspage.Incident, u *statuspage.Update, name
 		}
 	}
 	return rooms, t.topics()
+}
+
+// inLine puts a text of two short paragraphs on one line where a place shows
+// lines: alone the second would not say what it is about.
+func (b *Bot) inLine(p chat.Place, text string) string {
+	head, rest, two := strings.Cut(text, "\n\n")
+	if !two || !b.flat(p) || strings.Contains(rest, "\n") {
+		return text
+	}
+	return head + " · " + rest
 }
 
 // updateContent is an update as rooms read it; count is how many there are.
@@ -168,7 +179,8 @@ func (t *Turn) topics() error {
 func (t *Turn) tellTeam(inc statuspage.Incident, text string, ping tickets.ID, buttons ...chat.Button) error {
 	content := chat.Content{Text: text, Notice: ping == 0, Buttons: buttons}
 	p := inc.Team()
-	if p.Adapter == "" || t.b.opt.Adapters[p.Adapter] == nil {
+	s, known := t.b.sides[chat.Place{Adapter: p.Adapter, Room: p.Room}]
+	if p.Adapter == "" || t.b.opt.Adapters[p.Adapter] == nil || known && !s.team { // askers may read there by now
 		if len(t.b.opt.Desks) == 0 || len(t.b.opt.Desks[0].Rooms) == 0 {
 			return nil
 		}

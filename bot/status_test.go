@@ -207,7 +207,7 @@ func promisedWord(t *testing.T, on setup) {
 	if !contains(head.Text, "depuis 15h10 CET") {
 		t.Errorf("headline: %s", head.Text)
 	}
-	told := w.find("equipe", "times in full", fromBot("Début compris : mercredi 18 novembre 2026, 15h10 CET (Europe/Paris)"))
+	told := w.find("equipe", "times in full", fromBot("Début noté : mercredi 18 novembre 2026, 15h10 CET (Europe/Paris)"))
 	if !contains(told.Text, "Prochaines nouvelles promises : mercredi 18 novembre 2026, 16h00 CET") {
 		t.Errorf("told: %s", told.Text)
 	}
@@ -266,7 +266,7 @@ func TestCorrections(t *testing.T) {
 	w.post("camille", "equipe", "", "!incident bilan 2026")
 	w.find("equipe", "report", fromBot("Bilan 2026"))
 	w.post("camille", "equipe", "", "!incident corriger 99 rien")
-	w.find("equipe", "unknown", fromBot("L’incident 99 n’a été annoncé nulle part"))
+	w.find("equipe", "unknown", fromBot("L’incident 99 n’existe pas"))
 
 	one, _, err := w.store.Public().Incident(t.Context(), 1)
 	must(t, err)
@@ -417,7 +417,7 @@ func TestIncidentVerbsInEnglish(t *testing.T) {
 	var c clock
 	w := newWorld(t, status(t, &c), func(w *world) { w.opt.Language, w.opt.Desks[0].Language = "en", "en" })
 	for _, v := range []struct{ text, want string }{
-		{"!incident start mail: slow since 3pm. Next update in 30 min", "Start understood: Wednesday 18 November 2026, 15:00 CET (Europe/Paris)."},
+		{"!incident start mail: slow since 3pm. Next update in 30 min", "Start noted: Wednesday 18 November 2026, 15:00 CET (Europe/Paris)."},
 		{"!incident start everything is slow", "No service is recognised"},
 		{"!incident where 1", "1 message"},
 		{"!incident edit 2 mail: everything is slow", "Number 2.1 corrected"},

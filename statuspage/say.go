@@ -23,7 +23,7 @@ type Speech struct {
 
 // Link is the public address of an incident, empty where there is no page.
 func (s Speech) Link(number ID) string {
-	if s.URL == "" {
+	if s.URL == "" || number == 0 { // of what is only shown yet
 		return ""
 	}
 	return strings.TrimRight(s.URL, "/") + "/incidents/" + strconv.FormatInt(number, 10)

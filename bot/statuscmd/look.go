@@ -38,7 +38,14 @@ func list(c *bot.Call, _ command.Args) error {
 func where(c *bot.Call, a command.Args) error {
 	n := a.Number
 	if n == 0 {
-		return c.Answer(c.T("incident.which"))
+		open, err := c.Tx.OpenIncidents()
+		if err != nil {
+			return err
+		}
+		if len(open) != 1 {
+			return c.Answer(c.T("incident.which"))
+		}
+		n = open[0].ID
 	}
 	us, err := c.Tx.IncidentUpdates(n)
 	if err != nil {

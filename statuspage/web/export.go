@@ -61,6 +61,11 @@ func (s *Site) Export(ctx context.Context, dir string) (Exported, error) {
 		return Exported{}, s.exportError("export.failed", dir, err)
 	}
 	defer root.Close()
+	unlock, err := lockFolder(ctx, root)
+	if err != nil {
+		return Exported{}, s.exportError("export.failed", dir, err)
+	}
+	defer unlock()
 	x := exporter{root: root, write: root.WriteFile, rename: root.Rename}
 	if err := x.open(); err != nil {
 		if errors.Is(err, errForeign) {

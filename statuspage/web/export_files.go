@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // manifest lists the files of an export, one a line: what is not in it was not
@@ -50,6 +52,35 @@ type move struct{ name, back string }
 
 // errForeign: there are files that are not ours.
 var errForeign = errors.New("the folder has files of somebody else")
+
+// lockFolder waits until no other export writes into a folder: two would take
+// each other's unfinished files for what a kill has left. The lock ends with
+// whoever holds it.
+func lockFolder(ctx context.Context, root *os.Root) (unlock func(), err error) {
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		switch err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		case err == nil:
+			return func() { dir.Close() }, nil
+		case errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOLCK):
+			return func() { dir.Close() }, nil // a file system without locks
+		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
+			dir.Close()
+			return nil, err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			dir.Close()
+			return nil, ctx.Err()
+		}
+	}
+}
 
 // open looks at what is there, and makes the folder for what comes.
 func (x *exporter) open() error {
@@ -128,7 +159,8 @@ func (x *exporter) seal() error {
 		if _, still := slices.BinarySearch(x.files, name); still {
 			continue
 		}
-		switch _, err := x.root.Lstat(name); {
+		switch there, err := x.root.Lstat(name); {
+		case err == nil && there.IsDir(): // somebody's own, in the place of our file
 		case err == nil:
 			x.gone = append(x.gone, name)
 		case !errors.Is(err, os.ErrNotExist):
