@@ -111,6 +111,8 @@ func (t *Turn) showAnswer(inc statuspage.Incident, a CommonAnswer, sentence, nam
 		return err
 	}
 	lang := t.b.lang(nil)
+	p := t.b.teamPlace(inc)
+	here := t.b.sides[chat.Place{Adapter: p.Adapter, Room: p.Room}].desk
 	var where []string
 	for i := range tks {
 		if len(where) == answerShown {
@@ -120,6 +122,10 @@ func (t *Turn) showAnswer(inc statuspage.Incident, a CommonAnswer, sentence, nam
 		to, err := t.answerGoes(&tks[i], lang)
 		if err != nil {
 			return err
+		}
+		if here != nil && tks[i].Desk != here.Name {
+			// Who asks another desk, and from which address, is that desk's.
+			to = t.b.t(lang, "incident.answer-elsewhere", "Desk", markup.Inert(tks[i].Desk))
 		}
 		where = append(where, number(tks[i].ID)+" → "+to)
 	}

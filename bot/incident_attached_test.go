@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"permanence/adapters/playground"
+	"permanence/bot"
 	"permanence/bot/chat"
 	"permanence/statuspage"
 )
@@ -377,5 +378,28 @@ func TestSurgeOff(t *testing.T) {
 	w.command("!liste", "messagerie en panne 3")
 	if n := w.count(w.rich, "equipe", fromBot("semblables")); n != 0 {
 		t.Error("proposed all the same")
+	}
+}
+
+// TestTheAnswerNamesNoAskerOfAnotherDesk: who asks another desk is not told in
+// the room where the incident was started.
+func TestTheAnswerNamesNoAskerOfAnotherDesk(t *testing.T) {
+	w := newWorld(t, func(w *world) {
+		d := &w.opt.Desks[0]
+		billing := d.Intakes[2]
+		d.Intakes = d.Intakes[:2]
+		w.opt.Desks = append(w.opt.Desks, bot.Desk{Name: "facturation", Title: "Facturation", Intakes: []bot.Intake{billing},
+			Rooms: []chat.Place{{Adapter: "tchat", Room: "equipe2"}}, Agents: d.Agents})
+	})
+	w.write(playground.Letter{By: "basile", To: []string{"facturation@example.org"}, Subject: "Ma facture", Text: "Introuvable"})
+	w.find("equipe2", "the card", has("Ma facture"))
+	w.post("camille", "equipe", "", "!incident début messagerie : envois lents")
+	w.find("equipe", "announced", fromBot("Incident 1 annoncé"))
+	w.post("camille", "equipe2", "", "!incident rattacher #1 1")
+	w.find("equipe2", "attached", fromBot("#1"))
+	w.post("camille", "equipe", "", "!incident fin c'est réparé")
+	shown := w.find("equipe", "the answer", fromBot("une demande du guichet « facturation »"))
+	if contains(shown.Text, "basile") {
+		t.Errorf("the other desk's asker: %q", shown.Text)
 	}
 }

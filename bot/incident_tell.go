@@ -174,17 +174,27 @@ func (t *Turn) topics() error {
 	return nil
 }
 
+// teamPlace is where the team is told of an incident: where it was started, or
+// the first desk's first room; the zero Place where there is none.
+func (b *Bot) teamPlace(inc statuspage.Incident) chat.Place {
+	p := inc.Team()
+	s, known := b.sides[chat.Place{Adapter: p.Adapter, Room: p.Room}]
+	if p.Adapter == "" || b.opt.Adapters[p.Adapter] == nil || known && !s.team { // askers may read there by now
+		if len(b.opt.Desks) == 0 || len(b.opt.Desks[0].Rooms) == 0 {
+			return chat.Place{}
+		}
+		return b.opt.Desks[0].Rooms[0]
+	}
+	return p
+}
+
 // tellTeam says something to the place where an incident was started. ping is
 // who is to notice; 0 for nobody.
 func (t *Turn) tellTeam(inc statuspage.Incident, text string, ping tickets.ID, buttons ...chat.Button) error {
 	content := chat.Content{Text: text, Notice: ping == 0, Buttons: buttons}
-	p := inc.Team()
-	s, known := t.b.sides[chat.Place{Adapter: p.Adapter, Room: p.Room}]
-	if p.Adapter == "" || t.b.opt.Adapters[p.Adapter] == nil || known && !s.team { // askers may read there by now
-		if len(t.b.opt.Desks) == 0 || len(t.b.opt.Desks[0].Rooms) == 0 {
-			return nil
-		}
-		p = t.b.opt.Desks[0].Rooms[0]
+	p := t.b.teamPlace(inc)
+	if p.Adapter == "" {
+		return nil
 	}
 	if ping != 0 {
 		as, err := t.accounts(p.Adapter, []tickets.ID{ping})
