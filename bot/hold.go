@@ -172,6 +172,9 @@ func (t *Turn) release(entry tickets.ID) error {
 		return err
 	}
 	d := t.b.desks[tk.Desk]
+	if r.Created <= t.b.opt.Restored {
+		return t.stopReply(&tk, r, t.b.t(t.b.lang(d), "reply.stopped-restored"))
+	}
 	files, err := t.replyFiles(r.Source)
 	if err != nil {
 		return err

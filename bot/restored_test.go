@@ -31,3 +31,22 @@ func TestWhatAnOlderDatabaseHasForgotten(t *testing.T) {
 	w.mail("what is asked for again", func(m playground.Mail) bool { return contains(m.Text, "Une réponse") })
 	w.noMail("Une autre")
 }
+
+// TestAHeldAnswerOfAnOlderDatabase: what was in its hold when the copy was made
+// has left since, very likely; it goes only when somebody asks for it again.
+func TestAHeldAnswerOfAnOlderDatabase(t *testing.T) {
+	w := newWorld(t, func(w *world) { w.opt.Desks[0].HoldMail = 2 * time.Second })
+	card := w.ticketByMail("Un vieux brouillon")
+	note := w.post("camille", "equipe", card.ID, "Une réponse en attente")
+	w.kept(1, "Une réponse en attente")
+	w.react("camille", note.ID, "✉️")
+	w.await("held", func() bool { return w.marked("equipe", note.ID, "⏳") })
+	w.stop()
+	w.opt.Restored = tickets.At(time.Now())
+	w.start()
+	w.find("equipe", "stopped", fromBot("quand la copie de la base a été faite"))
+	w.noMail("Une réponse en attente")
+	must(t, w.rich.React("camille", "equipe", note.ID, "✉️", false))
+	w.react("camille", note.ID, "✉️")
+	w.mail("what is asked for again", func(m playground.Mail) bool { return contains(m.Text, "Une réponse en attente") })
+}
