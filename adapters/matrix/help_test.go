@@ -1,7 +1,6 @@
 package matrix_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -44,54 +43,18 @@ func launched(t testing.TB, inbox *chattest.Inbox, cfg matrix.Config, rooms ...s
 		t.Fatal(err)
 	}
 	matrix.Hasty(a)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx, inbox) }()
-	b := &bot{Adapter: a, t: t, inbox: inbox}
-	stopped := false
-	b.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-		for _, v := range inbox.Violations() {
-			t.Error(v)
-		}
-	}
-	t.Cleanup(b.stop)
-	return b
+	return &bot{Adapter: a, t: t, inbox: inbox, stop: chattest.Start(t, a, inbox)}
 }
 
 func (b *bot) await(what string, ok func([]chat.Event) bool) {
 	b.t.Helper()
-	if err := b.inbox.Await(deadline(b.t), ok); err != nil {
-		var list []string
-		for _, e := range b.inbox.Events() {
-			kind, body, _ := chat.EncodeEvent(e)
-			list = append(list, kind+" "+string(body))
-		}
-		b.t.Fatalf("never came: %s; the inbox has\n%s", what, strings.Join(list, "\n"))
-	}
+	b.inbox.Must(b.t, what, ok)
 }
 
 // first waits for an event of one type for which ok holds.
 func first[E chat.Event](b *bot, what string, ok func(E) bool) E {
 	b.t.Helper()
-	var found E
-	b.await(what, func(events []chat.Event) bool {
-		for _, e := range events {
-			if e, is := e.(E); is && ok(e) {
-				found = e
-				return true
-			}
-		}
-		return false
-	})
-	return found
+	return chattest.First(b.t, b.inbox, what, ok)
 }
 
 // heard waits for words with part in them.

@@ -51,31 +51,11 @@ func launchIn(t testing.TB, cfg mattermost.Config, env chat.Env, inbox *chattest
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
 	mattermost.Hasty(a)
 	for _, f := range with {
 		f(a)
 	}
-	go func() { ended <- a.Run(ctx, inbox) }()
-	stopped := false
-	r := &running{Adapter: a, t: t, inbox: inbox, mark: rand.Text(), stop: func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}}
-	t.Cleanup(func() {
-		r.stop()
-		for _, v := range inbox.Violations() {
-			t.Error(v)
-		}
-	})
-	return r
+	return &running{Adapter: a, t: t, inbox: inbox, mark: rand.Text(), stop: chattest.Start(t, a, inbox)}
 }
 
 // awaitState waits until the connection is in a state, behind the first seen
@@ -92,29 +72,13 @@ func (r *running) awaitState(seen int, state chat.ConnectionState) {
 
 func (r *running) await(what string, ok func([]chat.Event) bool) {
 	r.t.Helper()
-	if err := r.inbox.Await(deadline(r.t), ok); err != nil {
-		for _, e := range r.inbox.Events() {
-			kind, body, _ := chat.EncodeEvent(e)
-			r.t.Logf("%s %.300s", kind, body)
-		}
-		r.t.Fatalf("never arrived: %s", what)
-	}
+	r.inbox.Must(r.t, what, ok)
 }
 
 // first waits for an event and gives the first such one.
 func first[E chat.Event](r *running, what string, ok func(E) bool) E {
 	r.t.Helper()
-	var found E
-	r.await(what, func(events []chat.Event) bool {
-		for _, e := range events {
-			if e, is := e.(E); is && ok(e) {
-				found = e
-				return true
-			}
-		}
-		return false
-	})
-	return found
+	return chattest.First(r.t, r.inbox, what, ok)
 }
 
 func (r *running) heard(text string) *chat.Posted {
