@@ -84,6 +84,7 @@ func TestAttackMachineAnswers(t *testing.T) {
 		}
 	}
 	w.mail("alice", mailTo("alice", "C'est réparé"))
+	w.stands(1, "1 a reçu la réponse")
 	w.command("!incident où 1", "1 a reçu la réponse")
 	if a := do("incident send 1"); a.Done || !contains(a.Text, "déjà partie") {
 		t.Errorf("twice: %+v", a)
@@ -302,6 +303,7 @@ func TestAttackTwoIncidentsAndDoubles(t *testing.T) {
 	w.rich.Duplicate(4)
 	w.command("!incident envoyer 2", "part vers 1 demande")
 	w.mail("alice", mailTo("alice", "second réparé"))
+	w.stands(2, "1 a reçu la réponse")
 	w.command("!incident où 2", "1 a reçu la réponse")
 	if a, b, c := w.mails("premier réparé"), w.mails("second réparé"), w.count(w.rich, "etat", has("second réparé")); a != 0 || b != 1 || c != 1 {
 		t.Errorf("told %d, %d and %d times", a, b, c)
@@ -321,4 +323,22 @@ func TestAttackDraftOfThePast(t *testing.T) {
 	if n := len(w.public()); n != 0 {
 		t.Errorf("%d lines are public", n)
 	}
+}
+
+// An agent who lets the answer go without having seen a trainee's words sees
+// them first.
+func TestAttackTraineeChangesTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.ticketByMail("rien ne marche")
+	w.command("!incident début messagerie lente", "Incident 1 annoncé")
+	w.command("!incident rattacher #1 1", "Rattaché à l’incident 1")
+	w.command("!incident fin 1 réparé", "Incident 1 terminé")
+	w.post("sacha", "equipe", "", "!incident réponse 1 des mots que personne n’a lus")
+	w.find("equipe", "the trainee's words", fromBot("des mots que personne n’a lus"))
+	w.command("!incident envoyer 1", "Rien n’est encore parti : ces mots sont d’une personne en formation")
+	if n := w.mails("personne n’a lus"); n != 0 {
+		t.Fatal("it left unread")
+	}
+	w.command("!incident envoyer 1", "part vers 1 demande")
+	w.mail("alice", mailTo("alice", "personne n’a lus"))
 }

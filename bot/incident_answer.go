@@ -190,6 +190,10 @@ func (c *Call) CommonAnswer(n int64, text string) error {
 	if a, err = c.setAnswer(inc, text, c.Person, c.Name); err != nil {
 		return err
 	}
+	a.Unread = c.Role == tickets.Trainee
+	if err := c.Tx.PutCommonAnswer(a); err != nil {
+		return err
+	}
 	return c.answerShown(inc, a, "incident.answer-changed", c.Name)
 }
 
@@ -238,6 +242,13 @@ func (c *Call) SendAnswer(n int64, revision int) error {
 	e, err := c.Tx.Entry(a.Entry)
 	if err != nil {
 		return err
+	}
+	if a.Sent == 0 && revision == 0 && a.Unread {
+		a.Unread = false // from here on it was shown to somebody who may send it
+		if err := c.Tx.PutCommonAnswer(a); err != nil {
+			return err
+		}
+		return c.showAnswer(inc, a, "incident.answer-unread", "")
 	}
 	if a.Sent == 0 && revision != 0 && revision != e.Revision {
 		return c.showAnswer(inc, a, "incident.answer-other", "")

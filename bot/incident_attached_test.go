@@ -41,6 +41,17 @@ func (w *world) command(text, want string) {
 	})
 }
 
+// stands waits until what is told of an incident has these words, asking as the
+// machine, which no brake slows.
+func (w *world) stands(incident int, want string) {
+	w.t.Helper()
+	w.await(fmt.Sprintf("incident %d: %s", incident, want), func() bool {
+		a, err := w.bot.Machine().Do(w.t.Context(), fmt.Sprintf("incident where %d", incident), "fr", false)
+		must(w.t, err)
+		return contains(a.Text, want)
+	})
+}
+
 // A ticket is attached to what it is about, by a command in its thread, by its
 // number, or by the button on its card, which is there while an incident is.
 func TestAttach(t *testing.T) {
@@ -262,6 +273,7 @@ func commonAnswer(t *testing.T, on setup) {
 	for _, card := range cards {
 		w.cardNow(card.ID, "closed", hasButton("reopen"))
 	}
+	w.stands(1, "3 ont reçu la réponse (#1, #2, #3)")
 	w.command("!incident voir 1", "3 ont reçu la réponse (#1, #2, #3)")
 	w.command("!incident envoyer 1", "déjà partie, envoyée par Camille")
 	w.command("!incident réponse 1 encore", "déjà partie")
@@ -297,6 +309,7 @@ func commonAnswerOverRestarts(t *testing.T, on setup) {
 		return m.Thread == post.ID && contains(m.Text, "disque a été changé")
 	})
 	w.find(direct, "chloe", has("disque a été changé"))
+	w.stands(1, "3 ont reçu la réponse")
 	w.command("!incident où 1", "3 ont reçu la réponse")
 	w.stop()
 	w.start()

@@ -315,6 +315,8 @@ type CommonAnswer struct {
 	Entry    tickets.ID   `db:"entry_id"` // its words, for the team
 	By       tickets.ID   `db:"sent_by"`  // the person who let it go, or 0
 	Sent     tickets.Time `db:"sent_at"`  // 0 as long as it is a proposal
+	// Unread: its last words are a trainee's, and no agent has looked at them.
+	Unread bool `db:"unread"`
 }
 
 // Draft is an announcement that was shown and waits to be published.

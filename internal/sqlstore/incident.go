@@ -169,10 +169,11 @@ const (
 		VALUES (:incident_id, :ticket_id, :offered_at, :answered_at, :reply_id)
 		ON CONFLICT (incident_id, ticket_id) DO UPDATE SET offered_at = excluded.offered_at,
 		answered_at = excluded.answered_at, reply_id = excluded.reply_id`
-	selectAnswer = "SELECT incident_id, entry_id, sent_by, sent_at FROM incident_answer WHERE incident_id = $1"
-	upsertAnswer = `INSERT INTO incident_answer (incident_id, entry_id, sent_by, sent_at)
-		VALUES (:incident_id, :entry_id, :sent_by, :sent_at)
-		ON CONFLICT (incident_id) DO UPDATE SET entry_id = excluded.entry_id, sent_by = excluded.sent_by, sent_at = excluded.sent_at`
+	selectAnswer = "SELECT incident_id, entry_id, sent_by, sent_at, unread FROM incident_answer WHERE incident_id = $1"
+	upsertAnswer = `INSERT INTO incident_answer (incident_id, entry_id, sent_by, sent_at, unread)
+		VALUES (:incident_id, :entry_id, :sent_by, :sent_at, :unread)
+		ON CONFLICT (incident_id) DO UPDATE SET entry_id = excluded.entry_id, sent_by = excluded.sent_by, sent_at = excluded.sent_at,
+		unread = excluded.unread`
 	draftColumns = "id, person, verb, number, body, lang, seen_at, created_at, adapter, room, thread, delivery_id"
 	insertDraft  = `INSERT INTO draft (person, verb, number, body, lang, seen_at, created_at, adapter, room, thread, delivery_id)
 		VALUES (:person, :verb, :number, :body, :lang, :seen_at, :created_at, :adapter, :room, :thread, :delivery_id) RETURNING id`

@@ -433,7 +433,8 @@ CREATE TABLE incident_answer (
 	incident_id BIGINT PRIMARY KEY REFERENCES incident (id),
 	entry_id BIGINT NOT NULL REFERENCES entry (id),
 	sent_by BIGINT NOT NULL DEFAULT 0,
-	sent_at BIGINT NOT NULL DEFAULT 0
+	sent_at BIGINT NOT NULL DEFAULT 0,
+	unread BOOLEAN NOT NULL DEFAULT FALSE
 );
 -- Announcements that were shown to their author and wait to be published; the
 -- words are those typed.
