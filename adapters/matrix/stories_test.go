@@ -252,7 +252,8 @@ func TestGap(t *testing.T) {
 	}
 }
 
-// TestMany: two hundred messages each way arrive in order.
+// TestMany: two hundred messages each way arrive in order. How long it takes
+// is told and not judged: machines differ.
 func TestMany(t *testing.T) {
 	s := newScene(t)
 	room := s.room("many")
@@ -314,9 +315,6 @@ func manyMessages(t *testing.T, b *bot, p *peer, room string) {
 	check("entre-", in)
 	check("sort-", out)
 	t.Logf("%d messages each way in %v; bare ones would take %v", many, took.Round(time.Millisecond), floor.Round(time.Millisecond))
-	if took > max(20*time.Second, floor*3/2) {
-		t.Errorf("took %v", took)
-	}
 }
 
 // TestRateLimits: a server that brakes us, as Dendrite does for entering rooms.
