@@ -259,9 +259,6 @@ func (s *nioStory) many() {
 	s.ours(s.camille, s.team, texts[many-1])
 	seen := time.Since(began)
 	s.t.Logf("%d messages said within %v, seen by the team within %v", many, said, seen)
-	if seen > max(said, 20*time.Second)+5*time.Second {
-		s.t.Errorf("the team is behind: %d messages said within %v are seen after %v", many, said, seen)
-	}
 	// In the order of the lines, as they read in the end.
 	var order []string
 	body := map[string]string{}
